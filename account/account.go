@@ -13,6 +13,9 @@ import (
 var (
 	// ErrNotExist means that no account owns the address.
 	ErrNotExist = errors.New("no such account")
+	// ErrExist means that an account has that name already, or that it owns the
+	// address or would be found by the login.
+	ErrExist = errors.New("account exists")
 	// ErrCredentials means that the name or the secret is wrong; which of the
 	// two, nobody is told.
 	ErrCredentials = errors.New("wrong name or password")
@@ -39,8 +42,9 @@ type Directory interface {
 	Resolve(ctx context.Context, addr postrider.Address) (account string, err error)
 
 	// Verify returns the name of the account whose login and password these are, or
-	// ErrCredentials or ErrDisabled. It takes as long for an unknown login as for
-	// a wrong password.
+	// ErrCredentials or ErrDisabled, the latter only where the password is right. It
+	// takes as long for an unknown login as for a wrong password. An Authenticator
+	// passes both prepared, by [PrepareLogin] and [PreparePassword].
 	Verify(ctx context.Context, login, password string) (account string, err error)
 }
 
