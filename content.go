@@ -192,8 +192,8 @@ func (s *Spool) Size() int64 { return s.size }
 // Content ends the writing and returns what was written. The caller owns the
 // result; the spool is empty again.
 func (s *Spool) Content() (Content, error) {
-	if s.err != nil {
-		return nil, errors.Join(s.err, s.Close())
+	if err := s.err; err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	var c Content = bytesContent(s.buf)
 	if s.file != nil {

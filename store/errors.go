@@ -14,6 +14,11 @@ var (
 	// ErrName means that no mailbox or account can have that name, or that the
 	// operation is not for INBOX.
 	ErrName = errors.New("impossible name")
+	// ErrFlag means that no message can have such a flag.
+	ErrFlag = errors.New("impossible flag")
+	// ErrLimit means that a bound was met: too many keywords in a mailbox, or a
+	// search with too many keys.
+	ErrLimit = errors.New("too many")
 	// ErrOverQuota means that there is no room by the rules of the account.
 	ErrOverQuota = errors.New("over quota")
 	// ErrForgotten means that the change log does not reach back that far.

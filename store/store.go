@@ -17,9 +17,10 @@ import (
 // goroutine. A cancelled context may stop a call before its change is decided,
 // never half-way.
 type Store interface {
-	// CreateAccount makes an account with an INBOX and the given mailboxes. An
-	// account's name is any non-empty UTF-8 string of at most 255 octets without
-	// control characters, compared octet for octet. ErrExist if it is there already.
+	// CreateAccount makes an account with an INBOX and the given mailboxes; INBOX
+	// may be one of them. An account's name is one that CheckAccountName accepts,
+	// compared octet for octet. ErrExist if it is there already or a mailbox is
+	// given twice, ErrName.
 	CreateAccount(ctx context.Context, name string, mailboxes ...NewMailbox) error
 
 	// DeleteAccount removes the account and all its mail. Open Accounts and
@@ -36,10 +37,12 @@ type Store interface {
 
 	// Deliver puts the message c into every target, all or none, and returns what
 	// became of each, in the order of to. The content is borrowed, and kept octet
-	// for octet. Its summary is computed once and kept with it.
+	// for octet. Its summary is computed once and kept with it. Two targets that are
+	// the same mailbox get two messages.
 	//
 	// ErrNotExist if an account or a mailbox is missing (but see Target.Create),
-	// ErrOverQuota if one has no room; a *TargetError tells which.
+	// ErrOverQuota if one has no room, ErrName, ErrFlag, ErrLimit; a *TargetError
+	// tells which.
 	Deliver(ctx context.Context, c postrider.Content, to []Target) ([]Placed, error)
 
 	// Close ends the store when all calls have returned. Every later call answers
@@ -53,9 +56,9 @@ type Target struct {
 	Account string
 	// Mailbox is the mailbox's name. Empty means INBOX.
 	Mailbox string
-	// Create makes the mailbox if it is not there.
+	// Create makes the mailbox if it is not there. It is not subscribed to.
 	Create bool
-	// Flags are set on the new message.
+	// Flags are set on the new message, as CanonicalFlags returns them.
 	Flags []Flag
 	// InternalDate is when the message was received. Zero means now.
 	InternalDate time.Time
@@ -80,26 +83,33 @@ type Placed struct {
 
 // An Account is the mailboxes of one owner.
 //
-// Mailbox names are UTF-8 with "/" between levels, as CanonicalName returns them:
+// Mailbox names are UTF-8 with "/" between levels, as [CanonicalName] returns them:
 // INBOX is that name in any case, all others are compared octet for octet. Methods
 // canonicalise the names they are given and answer ErrName for an impossible one.
 // A mailbox needs no parent: "a/b" can be there without "a".
+//
+// ModSeqs are handed out one after the other, account by account, and a change is
+// seen only when all with lower ModSeqs are: who has read the log up to some ModSeq
+// will never miss an older one.
 type Account interface {
 	// Name returns the account's name.
 	Name() string
 
-	// Mailboxes returns all mailboxes in the order of their names, INBOX first.
+	// Mailboxes returns all mailboxes in the order of CompareNames.
 	Mailboxes(ctx context.Context) ([]MailboxInfo, error)
 
-	// Create makes an empty mailbox, with a UIDValidity that no mailbox of this
-	// name had before (RFC 9051 §6.3.4). ErrExist, ErrName.
+	// Create makes an empty mailbox, with a UIDValidity greater than every one that
+	// the account has or had, even if an account of that name was deleted and made
+	// anew (RFC 9051 §6.3.4). ErrExist, ErrName.
 	Create(ctx context.Context, m NewMailbox) (MailboxInfo, error)
 
-	// Rename gives a mailbox and all below it another name; it keeps its ID, its
-	// messages, their UIDs, and open handles. Renaming INBOX moves its messages to a new
+	// Rename gives a mailbox and all below it another name; each keeps its ID, its
+	// messages, their UIDs, and open handles. There need not be a mailbox from, if
+	// only there is one below it. Renaming INBOX moves its messages to a new
 	// mailbox of the name to; INBOX stays, empty, and so does all below it (RFC
 	// 9051 §6.3.6). Subscriptions stay as they are. ErrNotExist, ErrExist if to or
-	// a name that would arise is taken, ErrName.
+	// a name that would arise is taken, ErrName also if to is below from (but for
+	// INBOX) or a name that would arise is impossible.
 	Rename(ctx context.Context, from, to string) error
 
 	// Delete removes a mailbox and its messages, not what is below it (RFC 9051
@@ -112,7 +122,7 @@ type Account interface {
 	Subscribe(ctx context.Context, name string) error
 	Unsubscribe(ctx context.Context, name string) error
 
-	// Subscriptions returns the subscribed names in order.
+	// Subscriptions returns the subscribed names in the order of CompareNames.
 	Subscriptions(ctx context.Context) ([]string, error)
 
 	// Open returns the mailbox of that name, or ErrNotExist. The caller closes it.
@@ -123,10 +133,12 @@ type Account interface {
 	ModSeq(ctx context.Context) (ModSeq, error)
 
 	// Changes yields what happened after since, oldest first: in one mailbox, named by
-	// its ID, or in the whole account if mailboxID is empty. What another goroutine
+	// its ID, or in the whole account if mailboxID is empty. A mailbox that was
+	// deleted, or never was, is no error here. What another goroutine
 	// changes meanwhile may or may not be part of it; whoever needs certainty calls
 	// again from the last ModSeq seen. It yields the error ErrForgotten and nothing
-	// else if the history no longer reaches back to since.
+	// else if the history no longer reaches back to since. The consumer may stop
+	// early, take its time, and call any other method meanwhile.
 	Changes(ctx context.Context, since ModSeq, mailboxID string) iter.Seq2[Change, error]
 }
 
@@ -167,19 +179,20 @@ type Status struct {
 	Recent int
 	// Size is the sum of all messages' sizes, in octets.
 	Size int64
-	// Keywords are the keywords that messages of the mailbox have or once had.
+	// Keywords are the keywords that messages of the mailbox have or once had, at most
+	// MaxKeywords. The slice may be shared and must not be changed.
 	Keywords []Flag
 }
 
 // A Mailbox is an open mailbox. It stays with its mailbox over renames; once that
-// is deleted, every method answers ErrNotExist. Messages are named by UID only:
-// sequence numbers are the business of a [View].
+// is deleted, every method but ID and Close answers ErrNotExist. Messages are named
+// by UID only: sequence numbers are the business of a [View].
 type Mailbox interface {
 	// ID returns the mailbox's ID, see MailboxInfo.
 	ID() string
 
-	// Status returns the state of the mailbox at the cost of a look-up, however many
-	// messages there are.
+	// Status returns the state of the mailbox at one moment, at the cost of a look-up,
+	// however many messages there are.
 	Status(ctx context.Context) (Status, error)
 
 	// Scan yields the messages that q asks for, in ascending order of UID. A message
@@ -194,12 +207,13 @@ type Mailbox interface {
 	Content(ctx context.Context, uid UID) (postrider.Content, error)
 
 	// Append adds messages, all or none, with ascending UIDs in the order given
-	// (RFC 9051 §6.3.12, RFC 3502). The contents are borrowed. ErrOverQuota.
+	// (RFC 9051 §6.3.12, RFC 3502). The contents are borrowed. No messages are no
+	// change. ErrOverQuota, ErrFlag, ErrLimit.
 	Append(ctx context.Context, msgs []NewMessage) ([]Placed, error)
 
 	// SetFlags changes flags of messages. UIDs that are not there are passed over. A
 	// message whose flags do not change keeps its ModSeq; all that change get one
-	// new ModSeq.
+	// new ModSeq. ErrFlag, ErrLimit.
 	SetFlags(ctx context.Context, c FlagChange) (FlagResult, error)
 
 	// Copy copies messages to another mailbox of the account, or the same, with
@@ -213,13 +227,15 @@ type Mailbox interface {
 	Move(ctx context.Context, uids UIDSet, to string) (Copied, error)
 
 	// Expunge removes those messages of uids that carry all the flags of having at that
-	// moment, and returns which. UIDs that are not there are passed over.
+	// moment, and returns which. UIDs that are not there are passed over; to remove
+	// from all messages, give AllUIDs.
 	Expunge(ctx context.Context, uids UIDSet, having ...Flag) (Expunged, error)
 
-	// TakeRecent returns the least UID that no earlier call has covered, and
-	// covers all messages that are there: those from the UID on are \Recent in the
-	// session that calls, and in no other (RFC 3501 §2.3.2). It need not be durable.
-	TakeRecent(ctx context.Context) (UID, error)
+	// TakeRecent returns the UIDs that were given out and that no earlier call
+	// returned: those messages are \Recent in the session that calls, and in no other
+	// (RFC 3501 §2.3.2). Messages that are gone may be among them. It need not be
+	// durable: after a crash, messages may be recent again.
+	TakeRecent(ctx context.Context) (UIDSet, error)
 
 	// Close gives the handle back. It does not wait for other handles.
 	Close() error
@@ -230,11 +246,11 @@ type Message struct {
 	UID UID
 	// ModSeq is that of the newest change of its flags, or of its arrival.
 	ModSeq ModSeq
-	// Flags are without \Recent and in no particular order. The slice may be shared
-	// and must not be changed.
+	// Flags are without \Recent, each but once, in no particular order. The slice
+	// may be shared and must not be changed.
 	Flags []Flag
 	// InternalDate is when the message was received, to the second at least, with its
-	// zone's offset.
+	// zone's offset to the minute at least.
 	InternalDate time.Time
 	// Size is the number of octets.
 	Size int64
@@ -273,7 +289,8 @@ const (
 // NewMessage is a message to append.
 type NewMessage struct {
 	Content postrider.Content
-	Flags   []Flag
+	// Flags are set on the message, as CanonicalFlags returns them.
+	Flags []Flag
 	// InternalDate is kept to the second at least, with its zone. Zero means now.
 	InternalDate time.Time
 }
@@ -282,8 +299,8 @@ type NewMessage struct {
 type FlagChange struct {
 	UIDs UIDSet
 	Op   FlagOp
-	// Flags are those to add, to remove, or to have. \Recent is no flag to change: it
-	// is passed over.
+	// Flags are those to add, to remove, or to have, as CanonicalFlags returns them:
+	// \Recent is passed over.
 	Flags []Flag
 	// UnchangedSince, if not zero, leaves alone each message with a greater ModSeq,
 	// decided in the same step (RFC 7162 §3.1.3).
@@ -330,7 +347,8 @@ type Expunged struct {
 }
 
 // A Change is one entry of an account's log. One operation makes one entry for each
-// mailbox it touches.
+// mailbox it touches, and two where messages both arrive and vanish or a mailbox is made
+// for a message: a Move within one mailbox makes an arrival, then a vanishing.
 type Change struct {
 	// ModSeq ascends strictly within a mailbox; entries of different mailboxes may
 	// share one.
@@ -339,6 +357,8 @@ type Change struct {
 	// MailboxID names the mailbox. It is empty for MailboxSubscriptions.
 	MailboxID string
 	// UIDs are the messages of MessagesArrived, MessagesFlagged and MessagesVanished.
+	// UIDs of arrivals are greater than those of all earlier arrivals in the mailbox.
+	// The set may be shared and must not be changed.
 	UIDs UIDSet
 }
 
@@ -364,8 +384,10 @@ const (
 // falls back on asking where an account is none.
 type Watcher interface {
 	// Watch calls changed soon after each change of the account, its own changes
-	// included, until stop is called; changed must not block and may be called
-	// by several goroutines. It is a hint: what changed, the log says. When stop has
-	// returned, changed is not running and will not be called again.
+	// included, until stop is called. changed must not block, must call neither
+	// the store nor stop, and may be called by several goroutines; a non-blocking
+	// send on a channel is what it is for. It is a hint: what changed, the log
+	// says. Several changes may be one call. When stop has returned, changed is not
+	// running and will not be called again. A second stop does nothing.
 	Watch(changed func()) (stop func())
 }
