@@ -24,7 +24,7 @@ type Status struct {
 	// multiline reply. Control characters are rendered as question marks.
 	Text string
 	// Err is the cause, for the log. It may be nil.
-	Err error
+	Err error `json:"-"`
 }
 
 // Error returns the public half, then the cause.
