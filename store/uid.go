@@ -11,20 +11,5 @@ type ModSeq int64
 // A UIDRange is the UIDs from First to Last, both included.
 type UIDRange struct{ First, Last UID }
 
-// A UIDSet is a set of UIDs as ascending ranges that neither overlap nor touch. The
-// nil UIDSet is empty.
-type UIDSet []UIDRange
-
-// A Flag is a system flag such as \Seen, in the spelling of the constants, or a
-// keyword such as $Forwarded (RFC 9051 §2.3.2). Keywords are the same in any case;
-// a mailbox keeps the spelling it saw first.
-type Flag string
-
-// The system flags that a message keeps.
-const (
-	FlagSeen     Flag = `\Seen`
-	FlagAnswered Flag = `\Answered`
-	FlagFlagged  Flag = `\Flagged`
-	FlagDeleted  Flag = `\Deleted`
-	FlagDraft    Flag = `\Draft`
-)
+// Len returns how many UIDs the range has.
+func (r UIDRange) Len() int { return int(int64(r.Last) - int64(r.First) + 1) }
