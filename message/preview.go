@@ -83,7 +83,7 @@ func (w *previewWriter) text(b []byte) {
 // ones that pad the previews of newsletters, show nothing and are left out.
 func (w *previewWriter) rune(r rune) {
 	switch {
-	case r == '\u034f' || r == '\u200c' || r == '\u200d' || !unicode.IsSpace(r) && unicode.In(r, unicode.Cc, unicode.Cf):
+	case r == '\u034f' || !unicode.IsSpace(r) && unicode.In(r, unicode.Cc, unicode.Cf):
 		return
 	case unicode.IsSpace(r):
 		w.space = true
