@@ -1,0 +1,267 @@
+package mta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/postrider/postrider"
+	"github.com/postrider/postrider/queue"
+	"github.com/postrider/postrider/route"
+	"github.com/postrider/postrider/smtp"
+	"github.com/postrider/postrider/store"
+)
+
+// Data takes the message for all recipients or refuses it for all; where only some are refused, it
+// takes it and the queue tells the sender.
+func (m *MTA) Data(ctx context.Context, tx *smtp.Transaction, c postrider.Content) error {
+	a, err := m.arrive(ctx, tx, c)
+	if err != nil {
+		return err
+	}
+	if err := a.refusedForAll(); err != nil {
+		return err
+	}
+	return m.keep(ctx, a)
+}
+
+// DataEach takes the message for some recipients and refuses it for others, as LMTP can.
+func (m *MTA) DataEach(ctx context.Context, tx *smtp.Transaction, c postrider.Content) []error {
+	results := make([]error, len(tx.Envelope.Recipients))
+	fail := func(err error) []error {
+		for i := range results {
+			if results[i] == nil {
+				results[i] = err
+			}
+		}
+		return results
+	}
+	a, err := m.arrive(ctx, tx, c)
+	if err != nil {
+		return fail(err)
+	}
+	taken := a.recipients[:0]
+	for i, r := range a.recipients {
+		if results[i] = refusal(r.decisions); results[i] == nil {
+			taken = append(taken, r)
+		}
+	}
+	if a.recipients = taken; len(taken) == 0 {
+		return results
+	}
+	return fail(m.keep(ctx, a))
+}
+
+// An arrival is a message after its final dot, and what becomes of it.
+type arrival struct {
+	tx         *smtp.Transaction
+	content    postrider.Content // with our trace field and repairs
+	received   time.Time
+	recipients []destined
+}
+
+// destined is a recipient of the envelope with its final decisions.
+type destined struct{ decisions []route.Decision }
+
+// arrive checks the message, puts our fields on top and asks the Router about every recipient.
+func (m *MTA) arrive(ctx context.Context, tx *smtp.Transaction, c postrider.Content) (*arrival, error) {
+	head, err := header(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.checkLoop(head); err != nil {
+		return nil, err
+	}
+	a := &arrival{tx: tx, received: time.Now()}
+	fields := m.receivedField(tx, a.received)
+	if tx.Session.Identity != nil {
+		fields += m.repairs(tx, head, a.received)
+	}
+	a.content = postrider.Concat(postrider.String(fields), c)
+	mail := mailOf(tx, a.content)
+	for _, rcpt := range tx.Envelope.Recipients {
+		a.recipients = append(a.recipients, destined{route.Resolve(ctx, m.Router, mail, rcpt)})
+	}
+	return a, nil
+}
+
+// refusedForAll returns the reply where nothing of the message may be kept: a recipient that is
+// deferred, or all of them rejected.
+func (a *arrival) refusedForAll() error {
+	rejected := 0
+	var reply error
+	for _, r := range a.recipients {
+		err := refusal(r.decisions)
+		switch {
+		case err == nil:
+		case postrider.IsPermanent(err):
+			rejected++
+			reply = err
+		default:
+			return err
+		}
+	}
+	if rejected == len(a.recipients) {
+		return reply
+	}
+	return nil
+}
+
+// all yields the decisions of all recipients, each mailbox once.
+func (a *arrival) all(yield func(route.Decision) bool) {
+	seen := map[[2]string]bool{}
+	for _, r := range a.recipients {
+		for _, d := range r.decisions {
+			if d.Action.Kind == route.KindDeliver || d.Action.Kind == route.KindQuarantine {
+				t := target(d.Action, a.received)
+				place := [2]string{t.Account, t.Mailbox}
+				if seen[place] {
+					continue
+				}
+				seen[place] = true
+			}
+			if !yield(d) {
+				return
+			}
+		}
+	}
+}
+
+// keep makes the message durable: in its mailboxes if those are all its destinations, in the queue
+// otherwise. It returns the reply.
+func (m *MTA) keep(ctx context.Context, a *arrival) error {
+	if targets, ok := a.targets(); ok {
+		err := m.deliver(ctx, a, targets)
+		if err == nil {
+			return &postrider.Status{Code: "2.0.0", Text: "delivered as " + a.tx.ID}
+		}
+		if len(targets) == 1 || m.Queue == nil {
+			return err
+		}
+		// One of several has no room or the like: each gets its own fate in the queue.
+		m.log().WarnContext(ctx, "deliver", "transaction", a.tx.ID, "err", err)
+	}
+	return m.enqueue(ctx, a)
+}
+
+// targets returns where the message goes if it goes to mailboxes only, and goes now.
+func (a *arrival) targets() ([]store.Target, bool) {
+	if a.tx.Envelope.Hold.After(a.received) {
+		return nil, false
+	}
+	var targets []store.Target
+	for d := range a.all {
+		switch d.Action.Kind {
+		case route.KindDeliver, route.KindQuarantine:
+			targets = append(targets, target(d.Action, a.received))
+		case route.KindDiscard:
+		default:
+			return nil, false
+		}
+	}
+	return targets, true
+}
+
+// target says where a Deliver or Quarantine action puts the message.
+func target(a route.Action, at time.Time) store.Target {
+	t := store.Target{Account: a.Account, Mailbox: a.Mailbox, Create: a.Mailbox != "", InternalDate: at}
+	if a.Kind == route.KindQuarantine && a.Mailbox == "" {
+		t.Mailbox, t.Create = "Junk", true
+	}
+	for _, f := range a.Flags {
+		t.Flags = append(t.Flags, store.Flag(f))
+	}
+	return t
+}
+
+// deliver puts the message in all targets or in none.
+func (m *MTA) deliver(ctx context.Context, a *arrival, targets []store.Target) error {
+	if len(targets) > 0 {
+		content := postrider.Concat(postrider.String(returnPath(a.tx.Envelope.ReversePath)), a.content)
+		if _, err := m.storeDeliver(ctx, content, targets); err != nil {
+			return storeStatus(err)
+		}
+	}
+	for _, t := range targets {
+		m.log().InfoContext(ctx, "deliver", "transaction", a.tx.ID, "from", a.tx.Envelope.ReversePath, "account", t.Account, "mailbox", t.Mailbox)
+	}
+	return nil
+}
+
+// storeDeliver delivers, and makes room for accounts that get their first mail.
+func (m *MTA) storeDeliver(ctx context.Context, c postrider.Content, targets []store.Target) ([]store.Placed, error) {
+	for range targets {
+		placed, err := m.Store.Deliver(ctx, c, targets)
+		var t *store.TargetError
+		if err == nil || !errors.As(err, &t) || !errors.Is(err, store.ErrNotExist) {
+			return placed, err
+		}
+		made, mkErr := m.makeAccount(ctx, targets[t.Index].Account)
+		if mkErr != nil {
+			return nil, &store.TargetError{Index: t.Index, Err: mkErr}
+		}
+		if !made {
+			return placed, err
+		}
+	}
+	return m.Store.Deliver(ctx, c, targets)
+}
+
+// makeAccount makes an account in the store, whose existence is the Router's word, and reports
+// whether it was missing.
+func (m *MTA) makeAccount(ctx context.Context, name string) (bool, error) {
+	if _, err := m.Store.Account(ctx, name); !errors.Is(err, store.ErrNotExist) {
+		return false, err
+	}
+	mailboxes := m.Mailboxes
+	if mailboxes == nil {
+		mailboxes = store.DefaultMailboxes()
+	}
+	err := m.Store.CreateAccount(ctx, name, mailboxes...)
+	if errors.Is(err, store.ErrExist) { // by another goroutine
+		return true, nil
+	}
+	return err == nil, err
+}
+
+// enqueue puts the message and all its destinations in the queue, in one transaction.
+func (m *MTA) enqueue(ctx context.Context, a *arrival) error {
+	if m.Queue == nil {
+		return errors.New("mta: the router wants a queue and there is none")
+	}
+	now, held := queue.Submission{Envelope: a.tx.Envelope, Content: a.content, NotBefore: a.tx.Envelope.Hold}, queue.Submission{}
+	now.Envelope.Recipients = nil
+	held = now
+	held.Held = true
+	for d := range a.all {
+		rcpt, err := way(d)
+		if err != nil {
+			return err
+		}
+		switch d.Action.Kind {
+		case route.KindDiscard:
+		case route.KindHold:
+			held.Recipients = append(held.Recipients, rcpt)
+		default:
+			now.Recipients = append(now.Recipients, rcpt)
+		}
+	}
+	ids, err := m.put(ctx, now, held)
+	if err != nil {
+		return fmt.Errorf("put in the queue: %w", err)
+	}
+	m.log().InfoContext(ctx, "queue", "transaction", a.tx.ID, "queue_id", ids[0], "from", a.tx.Envelope.ReversePath, "recipients", len(now.Recipients)+len(held.Recipients))
+	return &postrider.Status{Code: "2.0.0", Text: "queued as " + string(ids[0])}
+}
+
+// put enqueues those submissions that have recipients.
+func (m *MTA) put(ctx context.Context, subs ...queue.Submission) ([]queue.ID, error) {
+	filled := subs[:0:0]
+	for _, s := range subs {
+		if len(s.Recipients) > 0 {
+			filled = append(filled, s)
+		}
+	}
+	return m.Queue.Put(ctx, filled...)
+}
