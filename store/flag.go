@@ -106,3 +106,24 @@ func CanonicalFlags(flags []Flag) ([]Flag, error) {
 	}
 	return out, nil
 }
+
+// Apply returns the flags that a message with the given flags has after the
+// operation. Both arguments are as CanonicalFlags returns them and stay as they are. An
+// operation that is none of the constants changes nothing.
+func (op FlagOp) Apply(flags, change []Flag) []Flag {
+	switch op {
+	case FlagsAdd:
+		out := slices.Clip(flags)
+		for _, f := range change {
+			if !HasFlag(flags, f) {
+				out = append(out, f)
+			}
+		}
+		return out
+	case FlagsRemove:
+		return slices.DeleteFunc(slices.Clone(flags), func(f Flag) bool { return HasFlag(change, f) })
+	case FlagsReplace:
+		return slices.Clone(change)
+	}
+	return flags
+}

@@ -63,12 +63,15 @@ type Target struct {
 	// InternalDate is when the message was received. Zero means now.
 	InternalDate time.Time
 	// Once, if not empty, names this delivery among all to the account, in at most
-	// 255 octets. Where a message was delivered under the same name in the last 30
+	// MaxOnceLen octets; a longer one is ErrName. Where a message was delivered under the same name in the last 30
 	// days, nothing new is kept and the earlier Placed is returned, though that
 	// message may be gone by now. So a queue that crashed between a delivery and
 	// noting it down can deliver again without a duplicate.
 	Once string
 }
+
+// MaxOnceLen is how many octets Target.Once may have.
+const MaxOnceLen = 255
 
 // Placed tells where a message was put.
 type Placed struct {
@@ -108,7 +111,8 @@ type Account interface {
 	// only there is one below it. Renaming INBOX moves its messages to a new
 	// mailbox of the name to; INBOX stays, empty, and so does all below it (RFC
 	// 9051 §6.3.6). Subscriptions stay as they are. ErrNotExist, ErrExist if to or
-	// a name that would arise is taken, ErrName also if to is below from (but for
+	// a name that would arise is taken, be it by a mailbox that is renamed too;
+	// ErrName also if to is below from (but for
 	// INBOX) or a name that would arise is impossible.
 	Rename(ctx context.Context, from, to string) error
 
