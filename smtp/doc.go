@@ -1,0 +1,2 @@
+// Package smtp receives mail. See Server.
+package smtp
