@@ -20,7 +20,7 @@ type Entry struct {
 	// elsewhere: see [Hasher]. Without either, nobody can log in.
 	Hash string
 	// Addresses are the addresses whose mail belongs to the account. Each is also a
-	// login. If there is none and Name is an address, it is that one.
+	// login. If none is given and Name is an address, that one is kept.
 	Addresses []postrider.Address
 	// Disabled says that nobody may log in now. Mail still belongs to the account.
 	Disabled bool

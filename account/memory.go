@@ -92,10 +92,15 @@ func (m *Memory) Add(ctx context.Context, e Entry) error {
 
 // put sets the account of e, in place of one of the same name. m.mu is held.
 func (m *Memory) put(e Entry) error {
-	e.Addresses = slices.Clone(e.Addresses)
 	keys, err := e.Keys()
 	if err != nil {
 		return err
+	}
+	e.Addresses = nil
+	for _, k := range keys {
+		if !k.Address.IsNull() {
+			e.Addresses = append(e.Addresses, k.Address)
+		}
 	}
 	old := m.accounts[e.Name]
 	for _, k := range keys {

@@ -132,7 +132,9 @@ var managerPromises = []promise[account.Manager]{
 		if diff := cmp.Diff([]string{"ann", "bob@example.org", "zoe"}, names); diff != "" {
 			return errors.New(diff)
 		}
-		return list(ctx, m, "ann", entries[0])
+		bob := entries[1]
+		bob.Addresses = []postrider.Address{{Local: "bob", Domain: "example.org"}}
+		return errors.Join(list(ctx, m, "ann", entries[0]), list(ctx, m, bob.Name, bob), list(ctx, m, "zoe", entries[2]))
 	}},
 	{"changes may come from many at once", changesAtOnce},
 }
