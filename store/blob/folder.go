@@ -1,0 +1,93 @@
+package blob
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// folders makes folders and syncs them, one sync for all who wait for the same. The
+// zero folders are ready.
+type folders struct {
+	mu      sync.Mutex // guards what follows
+	made    map[string]bool
+	running map[string]*syncing // being synced; what is changed now may come too late for it
+	next    map[string]*syncing // to be synced after that
+}
+
+// syncing is one sync of a folder.
+type syncing struct {
+	done chan struct{} // closed when err is the outcome
+	err  error
+}
+
+// make makes folder, two levels below root, durably.
+func (f *folders) make(root, folder string) error {
+	f.mu.Lock()
+	made := f.made[folder]
+	f.mu.Unlock()
+	if made {
+		return nil
+	}
+	for _, dir := range []string{filepath.Dir(folder), folder} {
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		// Whoever made it, perhaps just now, may not have synced it yet.
+		if err := f.sync(filepath.Dir(dir)); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.made == nil {
+		f.made = map[string]bool{}
+	}
+	f.made[folder] = true
+	return nil
+}
+
+// sync makes the names in folder durable that are there now. A sync that runs
+// already may miss them, so all who come while one runs share the next.
+func (f *folders) sync(folder string) error {
+	f.mu.Lock()
+	if f.running == nil {
+		f.running, f.next = map[string]*syncing{}, map[string]*syncing{}
+	}
+	if s := f.next[folder]; s != nil {
+		f.mu.Unlock()
+		<-s.done
+		return s.err
+	}
+	s := &syncing{done: make(chan struct{})}
+	before := f.running[folder]
+	if before != nil {
+		f.next[folder] = s
+		f.mu.Unlock()
+		<-before.done
+		f.mu.Lock()
+		delete(f.next, folder)
+	}
+	f.running[folder] = s
+	f.mu.Unlock()
+
+	s.err = syncFolder(folder)
+
+	f.mu.Lock()
+	if f.running[folder] == s {
+		delete(f.running, folder)
+	}
+	f.mu.Unlock()
+	close(s.done)
+	return s.err
+}
+
+func syncFolder(folder string) error {
+	d, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
