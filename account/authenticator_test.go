@@ -520,6 +520,7 @@ func TestRightPasswordsAtOnceAllPass(t *testing.T) {
 			}()
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if n := failed.Load(); n != 0 {
 			t.Errorf("%d of 200 failed", n)
 		}
