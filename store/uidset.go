@@ -10,9 +10,8 @@ import (
 // A UIDSet is a set of UIDs as ascending ranges that neither overlap nor touch. The
 // nil UIDSet is empty. A million messages without a gap are one range.
 //
-// Add and AddRange change the set they are called on, and the ranges it shares with
-// copies of it; every other method leaves all sets as they are, though what it returns
-// may share their ranges. Two sets are the same if slices.Equal says so.
+// Add, AddRange and AddSet change the set they are called on, and the ranges it shares with
+// copies of it; every other method leaves all sets as they are and shares nothing. Two sets are the same if slices.Equal says so.
 type UIDSet []UIDRange
 
 // UIDs returns the set of the given UIDs, in any order. Zeroes are passed over.
@@ -56,6 +55,18 @@ func (s *UIDSet) AddRange(first, last UID) {
 		j++
 	}
 	*s = slices.Replace(set, i, j, UIDRange{first, last})
+}
+
+// AddSet adds the UIDs of t, and leaves t as it is.
+func (s *UIDSet) AddSet(t UIDSet) {
+	const few = 8
+	if len(t) > few {
+		*s = s.Union(t)
+		return
+	}
+	for _, r := range t {
+		s.AddRange(r.First, r.Last)
+	}
 }
 
 // search returns the index of the first range that ends at uid or after it.
@@ -144,12 +155,6 @@ func (s UIDSet) All() iter.Seq[UID] {
 // Union returns the UIDs that are in s, in t or in both, in time that grows with
 // the number of ranges.
 func (s UIDSet) Union(t UIDSet) UIDSet {
-	switch {
-	case len(s) == 0:
-		return slices.Clip(t)
-	case len(t) == 0:
-		return slices.Clip(s)
-	}
 	out := make(UIDSet, 0, len(s)+len(t))
 	for len(s) > 0 || len(t) > 0 {
 		if len(t) == 0 || len(s) > 0 && s[0].First < t[0].First {
@@ -163,11 +168,19 @@ func (s UIDSet) Union(t UIDSet) UIDSet {
 	return out
 }
 
-// Intersect returns the UIDs that are both in s and in t, in time that grows with
-// the number of ranges.
+// Intersect returns the UIDs that are both in s and in t. Where one has few ranges
+// and the other many, the many are not walked over.
 func (s UIDSet) Intersect(t UIDSet) UIDSet {
 	var out UIDSet
 	for len(s) > 0 && len(t) > 0 {
+		switch {
+		case s[0].Last < t[0].First:
+			s = s[s.search(t[0].First):]
+			continue
+		case t[0].Last < s[0].First:
+			t = t[t.search(s[0].First):]
+			continue
+		}
 		out.AddRange(max(s[0].First, t[0].First), min(s[0].Last, t[0].Last))
 		if s[0].Last < t[0].Last {
 			s = s[1:]
@@ -178,27 +191,26 @@ func (s UIDSet) Intersect(t UIDSet) UIDSet {
 	return out
 }
 
-// Subtract returns the UIDs that are in s and not in t, in time that grows with the
-// number of ranges.
+// Subtract returns the UIDs that are in s and not in t.
 func (s UIDSet) Subtract(t UIDSet) UIDSet {
-	if len(s) == 0 || len(t) == 0 {
-		return slices.Clip(s)
+	s, t = slices.Clone(s), s.Intersect(t)
+	if len(t) == 0 {
+		return s
 	}
-	return s.Intersect(t.complement())
-}
-
-// complement returns all UIDs that are not in the set.
-func (s UIDSet) complement() UIDSet {
-	out := make(UIDSet, 0, len(s)+1)
-	next := UID(1)
-	for _, r := range s {
-		if next < r.First {
-			out = append(out, UIDRange{next, r.First - 1})
+	out := make(UIDSet, 0, len(s)+len(t))
+	for _, cut := range t {
+		i := s.search(cut.First)
+		out = append(out, s[:i]...)
+		s = s[i:]
+		// A range of the intersection lies within one range of s.
+		if s[0].First < cut.First {
+			out = append(out, UIDRange{s[0].First, cut.First - 1})
 		}
-		next = r.Last + 1 // 0 after the greatest UID there can be
+		if s[0].Last > cut.Last {
+			s[0].First = cut.Last + 1
+		} else {
+			s = s[1:]
+		}
 	}
-	if next != 0 {
-		out = append(out, UIDRange{next, math.MaxUint32})
-	}
-	return out
+	return append(out, s...)
 }
