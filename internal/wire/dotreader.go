@@ -11,7 +11,8 @@ import (
 var (
 	// ErrTooLarge is text of more octets than allowed.
 	ErrTooLarge = errors.New("text too large")
-	// ErrTextLineTooLong is text that has a line longer than allowed and no other fault: all of it was delivered, and who likes may keep it.
+	// ErrTextLineTooLong is text that has a line longer than allowed and no other fault: all of it was delivered, and the
+	// caller may well keep it.
 	ErrTextLineTooLong = errors.New("text line too long")
 )
 
@@ -20,7 +21,8 @@ var (
 // Only CRLF.CRLF ends it, or .CRLF at its very start; the first CRLF belongs to the text. One dot at the start of a line that has
 // others is dropped. Nothing else is changed. Faults do not end it: it is read to its true end, and then the reader returns, instead
 // of io.EOF, the gravest: ErrBareLF or ErrBareCR (the first in the text), then ErrTooLarge, then ErrTextLineTooLong. Before a bare CR or LF, and up to
-// the limit of size, all octets have been delivered; after it, none. The end of the connection is io.ErrUnexpectedEOF.
+// the limit of size, all octets have been delivered; after it, none. Text far too large is
+// ErrTooMuch, and its end is not looked for any more. The end of the connection is io.ErrUnexpectedEOF.
 //
 // After an error of the connection that is not final, such as a deadline, reading may go on.
 type DotReader struct {
@@ -45,6 +47,10 @@ type TextLimits struct {
 	// Size is how many octets the text may have, CRLFs counted, stuffed dots and the final dot not (RFC 1870 §5). Zero or
 	// less means no limit.
 	Size int64
+
+	// Drain is how many octets beyond Size are still read and dropped, so that the session can answer; then the reader gives
+	// up with ErrTooMuch. Zero means 1 GiB; less means none.
+	Drain int64
 }
 
 // NewDotReader returns a reader of the text that follows in r. Until it has returned an error that is not of the connection, nothing
@@ -52,6 +58,9 @@ type TextLimits struct {
 func NewDotReader(r *Reader, limits TextLimits) *DotReader {
 	if limits.Line == 0 {
 		limits.Line = 1000
+	}
+	if limits.Drain == 0 {
+		limits.Drain = 1 << 30
 	}
 	return &DotReader{r: r, limits: limits}
 }
@@ -79,20 +88,20 @@ func (d *DotReader) Read(p []byte) (int, error) {
 // WriteTo writes the text to w straight from the connection's buffer. It returns nil where Read returns io.EOF. After an error of
 // w the rest of the text is still to be read: call Drain.
 func (d *DotReader) WriteTo(w io.Writer) (written int64, err error) {
-	run := d.pending
-	d.pending = nil
-	for err == nil {
-		var n int
-		n, err = w.Write(run)
-		written += int64(n)
-		if err == nil {
-			run, err = d.next()
+	for {
+		run := d.pending
+		if d.pending = nil; len(run) == 0 {
+			if run, err = d.next(); err == io.EOF {
+				return written, nil
+			} else if err != nil {
+				return written, err
+			}
+		}
+		n, err := w.Write(run)
+		if written += int64(n); err != nil {
+			return written, err
 		}
 	}
-	if err == io.EOF {
-		err = nil
-	}
-	return written, err
 }
 
 // Drain drops the rest of the text and returns the error at its end, nil if it had no fault.
@@ -200,6 +209,9 @@ func (d *DotReader) refuse(err error) {
 func (d *DotReader) account(run []byte, sound int) []byte {
 	before := d.size
 	d.size += int64(len(run))
+	if d.limits.Size > 0 && d.size-d.limits.Size > max(d.limits.Drain, 0) {
+		d.end = ErrTooMuch
+	}
 	if d.stopped {
 		return nil
 	}

@@ -104,6 +104,17 @@ func TestATextLineMayHave1000Octets(t *testing.T) {
 	}
 }
 
+func TestTextFarTooLargeIsGivenUp(t *testing.T) {
+	for _, test := range []struct{ drain, size, want int64 }{{0, 30 << 10, 0}, {100, 1100, 0}, {100, 1101, 1}, {-1, 1001, 1}} {
+		in := strings.Repeat("x", int(test.size)-2) + "\r\n.\r\n"
+		var got bytes.Buffer
+		_, err := NewDotReader(NewReader(strings.NewReader(in)), TextLimits{Line: -1, Size: 1000, Drain: test.drain}).WriteTo(&got)
+		if want := []error{ErrTooLarge, ErrTooMuch}[test.want]; err != want || got.Len() > 1000 {
+			t.Errorf("%+v: %d octets, %v, want %v", test, got.Len(), err, want)
+		}
+	}
+}
+
 func TestALongTextComesThroughEveryBuffer(t *testing.T) {
 	var content, wire bytes.Buffer
 	for i := range 20000 {
@@ -187,7 +198,7 @@ func TestAFailingWriterDoesNotLoseTheEndOfText(t *testing.T) {
 	r := NewReader(strings.NewReader("one\r\n..two\r\n.\r\nNOOP\r\n"))
 	d := NewDotReader(r, TextLimits{})
 	full := errors.New("disk full")
-	if _, err := d.WriteTo(writerFunc(func([]byte) (int, error) { return 0, full })); err != full {
+	if _, err := d.WriteTo(writerFunc(func(p []byte) (int, error) { return len(p) / 2, full })); err != full {
 		t.Fatalf("got %v, want %v", err, full)
 	}
 	if err := d.Drain(); err != nil {

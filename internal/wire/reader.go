@@ -14,8 +14,9 @@ var (
 	ErrBareCR = errors.New("bare CR")
 	// ErrLineTooLong is a line longer than the limit.
 	ErrLineTooLong = errors.New("line too long")
-	// ErrTooMuch is a line whose end was not found within the limit and Reader.MaxDrain octets more: give the connection up.
-	ErrTooMuch = errors.New("line without an end")
+	// ErrTooMuch is a line or text whose end was not found within its limit and what Reader.MaxDrain or TextLimits.Drain
+	// adds to that: give the connection up.
+	ErrTooMuch = errors.New("no end within reach")
 )
 
 // waitBuffer is what a Reader holds while it waits. Most commands fit, so that waiting costs no second system call.

@@ -241,6 +241,35 @@ func TestASourceThatYieldsNothingIsBroken(t *testing.T) {
 	}
 }
 
+func TestAnErrorThatComesWithOctetsIsNotLost(t *testing.T) {
+	broken := errors.New("broken")
+	first := true
+	r := NewReader(readerFunc(func(p []byte) (int, error) {
+		if !first {
+			return 0, io.EOF
+		}
+		first = false
+		return copy(p, "NOOP\r\nQUI"), broken
+	}))
+	if got, err := r.ReadLine(512); string(got) != "NOOP" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := r.ReadLine(512); err != broken {
+		t.Errorf("then %q, %v, want %v", got, err, broken)
+	}
+}
+
+func TestResetForgetsALineInProgress(t *testing.T) {
+	r := NewReader(&interrupted{in: make([]byte, 5000), at: 2000})
+	if _, err := r.ReadLine(512); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("got %v", err)
+	}
+	r.Reset(strings.NewReader("NOOP\r\n"))
+	if got, err := r.ReadLine(512); string(got) != "NOOP" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
