@@ -116,7 +116,7 @@ func IsNotFound(err error) bool {
 
 var (
 	errEmpty    = errors.New("answer without records")
-	errNotALDH  = errors.New("not in A-label form")
+	errNotASCII = errors.New("not in A-label form")
 	errBadName  = errors.New("label or name of wrong length")
 	errBadAddr  = errors.New("not an address")
 	errLiteral  = errors.New("an address without brackets")

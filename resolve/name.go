@@ -15,8 +15,8 @@ func canonicalName(name string) (string, error) {
 	plain, lower := true, true
 	for i := 0; i < len(name); i++ {
 		switch c := name[i]; {
-		case c >= 0x7f, c <= ' ':
-			return "", errNotALDH
+		case c >= 0x7f, c < ' ', c == ' ' && (i == 0 || name[i-1] != '\\'):
+			return "", errNotASCII
 		case 'A' <= c && c <= 'Z':
 			lower = false
 		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '.', c == '_':

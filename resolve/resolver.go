@@ -66,7 +66,8 @@ type Answer[T any] struct {
 type MX struct {
 	// Host is the exchange in lower case without the final dot; the root, which
 	// the null MX names, is ".". It has the presentation form of RFC 1035 §5.1:
-	// printable ASCII, other octets as \DDD. It need not be a host's name.
+	// printable ASCII, a backslash before blanks and special characters, other
+	// octets as \DDD. It need not be a host's name.
 	Host string
 
 	// Preference is better the lower it is.

@@ -56,8 +56,7 @@ func MustZone(text string) *Zone {
 // Faults, delays and authenticity stay.
 func (z *Zone) Load(text string) error {
 	nodes := map[string]node{".": {}}
-	p := dns.NewZoneParser(strings.NewReader(dedent(text)), ".", "")
-	p.SetDefaultTTL(3600)
+	p := dns.NewZoneParser(strings.NewReader(defaultTTL(dedent(text))), ".", "")
 	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
 		if err := addRecord(nodes, rr); err != nil {
 			return err
@@ -75,6 +74,13 @@ func (z *Zone) Load(text string) error {
 	defer z.mu.Unlock()
 	z.nodes = nodes
 	return nil
+}
+
+// defaultTTL puts a $TTL before text, on its first line if that is empty, so that
+// errors name the right line.
+func defaultTTL(text string) string {
+	const directive = "$TTL 3600\n"
+	return directive + strings.TrimPrefix(text, "\n")
 }
 
 // addRecord adds rr in the form in which it would arrive in a message.
@@ -162,7 +168,8 @@ func mustName(name string) string {
 // message would have it.
 func canonicalName(name string) (string, bool) {
 	for i := 0; i < len(name); i++ {
-		if name[i] <= ' ' || name[i] > '~' {
+		blank := name[i] == ' ' && (i == 0 || name[i-1] != '\\')
+		if blank || name[i] < ' ' || name[i] > '~' {
 			return "", false
 		}
 	}
