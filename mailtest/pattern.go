@@ -183,8 +183,9 @@ func capture(name string, rest []token, b []byte, vars map[string]string) bool {
 // quote writes octets as the text of an expected line that matches only them.
 func quote(b []byte) string {
 	var s strings.Builder
-	for i := 0; i < len(b); i++ {
-		c, rest := b[i], string(b[i:])
+	text := string(b)
+	for i := 0; i < len(text); i++ {
+		c, rest := text[i], text[i:]
 		r, size := utf8.DecodeRuneInString(rest)
 		switch {
 		case size > 1 && unicode.IsGraphic(r):
@@ -196,7 +197,7 @@ func quote(b []byte) string {
 			s.WriteString(`\n`)
 		case c == '\t':
 			s.WriteString(`\t`)
-		case c < ' ' || c > '~' || c == ' ' && i == len(b)-1:
+		case c < ' ' || c > '~' || c == ' ' && i == len(text)-1:
 			fmt.Fprintf(&s, `\x%02x`, c)
 		case c == '.' && strings.HasPrefix(rest, "...") || c == '$' && variable.MatchString(rest) ||
 			c == '(' && (i == 0 || repeated.MatchString(rest)) || c == '\\' && mustEscape(rest[1:]):
@@ -208,11 +209,7 @@ func quote(b []byte) string {
 	return s.String()
 }
 
-// mustEscape reports whether a backslash before rest would not mean itself.
+// mustEscape reports whether a backslash before rest has to be doubled. It need not before what IMAP puts there: \Seen, \* and \".
 func mustEscape(rest string) bool {
-	if rest == "" {
-		return true
-	}
-	b, _, err := octet(`\` + rest)
-	return err != nil || b[0] != '\\' || rest[0] == '\\'
+	return rest == "" || rest[0] != '*' && rest[0] != '"' && (rest[0] < 'A' || rest[0] > 'Z')
 }

@@ -14,7 +14,7 @@ import (
 func TestOnlyCRLFDotCRLFEndsTextInEverySequence(t *testing.T) {
 	n := 8
 	if testing.Short() || raceEnabled {
-		n = 6
+		n = 5
 	}
 	sequences("\r\n.a", n, func(b []byte) {
 		for _, tail := range []string{"", "\r\n.\r\nQUIT\r\n"} {
@@ -30,7 +30,7 @@ func TestOnlyCRLFDotCRLFEndsTextInEverySequence(t *testing.T) {
 func TestTextIsTheSameHoweverItArrives(t *testing.T) {
 	n := 6
 	if testing.Short() || raceEnabled {
-		n = 5
+		n = 4
 	}
 	sequences("\r\n.a", n, func(b []byte) {
 		in := append(bytes.Clone(b), "\r\n.\r\n.x"...)
@@ -48,7 +48,11 @@ func TestTextIsTheSameHoweverItArrives(t *testing.T) {
 
 // S4, S27: limits, on both sides, for every sequence.
 func TestTextLimitsCountWhatTheRFCsCount(t *testing.T) {
-	sequences("\r\n.a", 6, func(b []byte) {
+	n := 6
+	if testing.Short() || raceEnabled {
+		n = 4
+	}
+	sequences("\r\n.a", n, func(b []byte) {
 		in := append(bytes.Clone(b), "\r\n.\r\n"...)
 		for limit := 1; limit <= 8; limit++ {
 			for _, limits := range []TextLimits{{Line: limit}, {Line: -1, Size: int64(limit)}, {Line: 4, Size: int64(limit)}} {
