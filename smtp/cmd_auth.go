@@ -3,7 +3,6 @@ package smtp
 import (
 	"encoding/base64"
 	"errors"
-	"log/slog"
 	"strings"
 
 	"github.com/postrider/postrider"
@@ -16,11 +15,12 @@ func (c *serverConn) auth(arg string) {
 	mechanism, initial, _ := strings.Cut(arg, " ")
 	mechanism = strings.ToUpper(mechanism)
 	switch {
-	case c.server.Auth == nil || !c.isOffered("AUTH") && isWithheld(c.server.Withhold, "AUTH"):
-		c.protest(502, "5.5.1", "AUTH is not available")
-		return
 	case c.session.Identity != nil:
 		c.protest(503, "5.5.1", "already authenticated")
+		return
+	case c.set.maxAuth > 0 && c.authFailures >= c.set.maxAuth:
+		c.reply(421, "4.7.0", c.server.Hostname+" saw too many failed logins, closing the connection")
+		c.end(errTooManyLogins)
 		return
 	case mechanism == "":
 		c.protest(501, "5.5.4", "syntax: AUTH mechanism [initial-response]")
@@ -47,6 +47,10 @@ func (c *serverConn) auth(arg string) {
 		return
 	}
 	c.authenticated(exchange.Identity())
+}
+
+func (c *serverConn) hasAuth() bool {
+	return c.server.Auth != nil && !isWithheld(c.server.Withhold, "AUTH")
 }
 
 // peer is what a login must know of the client.
@@ -139,19 +143,13 @@ func (c *serverConn) authenticated(id account.Identity) {
 	c.reply(235, "2.7.0", textOr(st, "authentication successful"))
 }
 
-// authFailed answers a failure, and ends a session with too many of them.
+// authFailed answers a failure and counts it.
 func (c *serverConn) authFailed(err error) {
 	if c.ended {
 		return
 	}
-	st := authStatus(err)
-	if c.authFailures++; c.set.maxAuth > 0 && c.authFailures >= c.set.maxAuth {
-		st = &postrider.Status{Code: "4.7.0", Reply: 421, Text: "too many failed logins, closing the connection", Err: err}
-	}
-	c.refuse(st, slog.String("command", "AUTH"))
-	if c.ended {
-		c.err = errTooManyLogins
-	}
+	c.authFailures++
+	c.refuse(authStatus(err))
 }
 
 // authStatus is the reply to each of package account's errors (RFC 4954 §6).

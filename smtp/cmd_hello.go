@@ -1,7 +1,6 @@
 package smtp
 
 import (
-	"log/slog"
 	"strings"
 
 	"github.com/postrider/postrider"
@@ -85,10 +84,9 @@ func cutHelloName(name string) string {
 }
 
 func (c *serverConn) refuseHello(st *postrider.Status) {
+	c.logRefusal(st)
 	code, _ := replyCodes(st)
-	c.log(slog.LevelInfo, "reject", slog.Int("code", code), slog.String("err", st.Error()))
-	c.reply(code, "", st.Lines()...)
-	if code == 421 {
+	if c.reply(code, "", st.Lines()...); code == 421 {
 		c.end(errRefused)
 	}
 }

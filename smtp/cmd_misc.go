@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/postrider/postrider"
@@ -25,7 +26,7 @@ func (c *serverConn) quit(string) {
 func (c *serverConn) help(arg string) {
 	if arg != "" {
 		cmd := c.set.commands[strings.ToUpper(arg)]
-		if cmd == nil {
+		if cmd == nil || cmd.available != nil && !cmd.available(c) {
 			c.protest(504, "5.5.4", "no such command")
 			return
 		}
@@ -34,7 +35,7 @@ func (c *serverConn) help(arg string) {
 	}
 	lines := []string{"commands:"}
 	for _, cmd := range serverCommands() {
-		if c.set.commands[cmd.verb] != nil {
+		if c.set.commands[cmd.verb] != nil && (cmd.available == nil || cmd.available(c)) {
 			lines = append(lines, cmd.help)
 		}
 	}
@@ -62,10 +63,6 @@ func (c *serverConn) vrfy(arg string) {
 
 // expn tells the members of a list, if a hook knows it (RFC 5321 §4.1.1.7).
 func (c *serverConn) expn(arg string) {
-	if !c.expands() {
-		c.protest(502, "5.5.1", "EXPN is not available")
-		return
-	}
 	arg, utf8, ok := c.inquiry("EXPN", arg)
 	if !ok {
 		return
@@ -80,6 +77,11 @@ func (c *serverConn) expn(arg string) {
 		st = &postrider.Status{Code: "5.1.1", Text: "no such list"}
 	}
 	c.tell(st, utf8)
+}
+
+// hasExpn reports whether a hook answers EXPN.
+func (c *serverConn) hasExpn() bool {
+	return slices.ContainsFunc(c.server.Hooks, func(h Hooks) bool { return h.Expn != nil })
 }
 
 // inquiry reads the argument of VRFY and EXPN and its parameter SMTPUTF8 (RFC 6531 §3.7.4.2).

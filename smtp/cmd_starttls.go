@@ -1,18 +1,12 @@
 package smtp
 
-import (
-	"crypto/tls"
-)
+import "crypto/tls"
 
 // startTLS turns to TLS and forgets all that the client said before (RFC 3207 §4.2). What
 // the client sent behind the command came in the clear, from whomever: it ends the session.
 func (c *serverConn) startTLS(string) {
-	switch {
-	case c.session.TLS != nil:
+	if c.session.TLS != nil {
 		c.protest(503, "5.5.1", "TLS is active already")
-		return
-	case c.server.TLSConfig == nil:
-		c.protest(502, "5.5.1", "STARTTLS is not available")
 		return
 	}
 	st := c.ask(func(h *Hooks) error {
@@ -38,4 +32,8 @@ func (c *serverConn) startTLS(string) {
 	c.reset()
 	c.session.Hello, c.session.Extended, c.session.Identity, c.offered = "", false, nil, 0
 	c.handshake(tls.Server(c.raw, c.server.TLSConfig))
+}
+
+func (c *serverConn) hasTLS() bool {
+	return c.server.TLSConfig != nil && !isWithheld(c.server.Withhold, "STARTTLS")
 }

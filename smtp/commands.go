@@ -2,7 +2,6 @@ package smtp
 
 import (
 	"slices"
-	"strings"
 )
 
 // A serverCommand is a row in the table of verbs.
@@ -11,6 +10,8 @@ type serverCommand struct {
 	run  func(c *serverConn, arg string)
 	// needs is what must be true of the session, else the command is out of order.
 	needs state
+	// available reports whether this server has the command at all. Nil is always.
+	available func(c *serverConn) bool
 	// bare says that the command has no argument (RFC 5321 §4.3.2).
 	bare bool
 	// text says that the argument may have UTF-8 (RFC 6531 §3).
@@ -51,14 +52,14 @@ func serverCommands() []*serverCommand {
 		{verb: "HELO", run: (*serverConn).helo, protocol: smtpOnly, junk: true, help: "HELO domain"},
 		{verb: "EHLO", run: (*serverConn).ehlo, protocol: smtpOnly, junk: true, help: "EHLO domain"},
 		{verb: "LHLO", run: (*serverConn).ehlo, protocol: lmtpOnly, junk: true, help: "LHLO domain"},
-		{verb: "STARTTLS", run: (*serverConn).startTLS, needs: needsEHLO, bare: true, help: "STARTTLS"},
-		{verb: "AUTH", run: (*serverConn).auth, needs: needsEHLO | needsNoTransaction, help: "AUTH mechanism [initial-response]"},
+		{verb: "STARTTLS", run: (*serverConn).startTLS, available: (*serverConn).hasTLS, needs: needsEHLO, bare: true, help: "STARTTLS"},
+		{verb: "AUTH", run: (*serverConn).auth, available: (*serverConn).hasAuth, needs: needsEHLO | needsNoTransaction, help: "AUTH mechanism [initial-response]"},
 		{verb: "MAIL", run: (*serverConn).mail, needs: needsHello | needsLogin | needsNoTransaction, text: true, batch: true, help: "MAIL FROM:<reverse-path> [parameters]"},
 		{verb: "RCPT", run: (*serverConn).rcpt, needs: needsHello | needsLogin | needsTransaction, text: true, batch: true, help: "RCPT TO:<forward-path> [parameters]"},
 		{verb: "DATA", run: (*serverConn).data, needs: needsHello | needsLogin | needsTransaction, bare: true, help: "DATA"},
 		{verb: "RSET", run: (*serverConn).rset, bare: true, junk: true, batch: true, help: "RSET"},
 		{verb: "VRFY", run: (*serverConn).vrfy, needs: needsLogin, text: true, junk: true, help: "VRFY string"},
-		{verb: "EXPN", run: (*serverConn).expn, needs: needsLogin, text: true, junk: true, help: "EXPN string"},
+		{verb: "EXPN", run: (*serverConn).expn, available: (*serverConn).hasExpn, needs: needsLogin, text: true, junk: true, help: "EXPN string"},
 		{verb: "HELP", run: (*serverConn).help, junk: true, help: "HELP [verb]"},
 		{verb: "NOOP", run: (*serverConn).noop, text: true, junk: true, help: "NOOP [string]"},
 		{verb: "QUIT", run: (*serverConn).quit, bare: true, help: "QUIT"},
@@ -95,11 +96,13 @@ func (c *serverConn) admits(cmd *serverCommand, line, arg []byte) bool {
 	case cmd == nil:
 		c.protest(500, "5.5.1", "command not recognized")
 	case c.turnedAway && cmd.verb != "QUIT":
-		c.protest(503, "5.5.1", "no mail is taken from you here; QUIT")
+		c.protestHello(cmd, 503, "5.5.1", "no mail is taken from you here; QUIT")
 	case len(line)+len("\r\n") > c.set.maxLine && cmd.verb != "AUTH":
 		c.tooLong(line)
 	case hasControl(line) || !cmd.text && hasEightBit(line):
 		c.protestHello(cmd, 501, "5.5.2", "character not allowed in a command")
+	case cmd.available != nil && !cmd.available(c):
+		c.protest(502, "5.5.1", cmd.verb+" is not available")
 	case cmd.bare && len(arg) > 0:
 		c.protest(501, "5.5.4", cmd.verb+" has no argument")
 	case cmd.junk && c.tooMuchJunk():
@@ -137,11 +140,16 @@ func (c *serverConn) helloVerb() string {
 
 // tooLong answers a line of too many octets, of which it has the first.
 func (c *serverConn) tooLong(head []byte) {
-	if len(head) > 5 && strings.EqualFold(string(head[:5]), "AUTH ") {
+	var buf [maxVerb]byte
+	verb, _ := cutVerb(head, &buf)
+	switch cmd := c.set.commands[string(verb)]; {
+	case cmd == nil:
+		c.protest(500, "5.5.2", "line too long")
+	case cmd.verb == "AUTH":
 		c.protest(500, "5.5.6", "line of the authentication exchange is too long")
-		return
+	default:
+		c.protestHello(cmd, 500, "5.5.2", "line too long")
 	}
-	c.protest(500, "5.5.2", "line too long")
 }
 
 // protestHello is protest, but without an enhanced code for EHLO and its kin (RFC 2034 §3).

@@ -3,7 +3,6 @@ package smtp
 import (
 	"errors"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -57,11 +56,11 @@ func parseSMTPUTF8(c *serverConn, e *postrider.Envelope, value string) error {
 }
 
 func offerStartTLS(c *serverConn) (string, bool) {
-	return "", c.server.TLSConfig != nil && c.session.TLS == nil
+	return "", c.hasTLS() && c.session.TLS == nil
 }
 
 func offerAuth(c *serverConn) (string, bool) {
-	if c.server.Auth == nil {
+	if !c.hasAuth() {
 		return "", false
 	}
 	mechanisms := c.server.Auth.Mechanisms(c.peer())
@@ -88,9 +87,4 @@ func parseSubmitter(c *serverConn, e *postrider.Envelope, value string) error {
 	return nil
 }
 
-func offerExpn(c *serverConn) (string, bool) { return "", c.expands() }
-
-// expands reports whether a hook answers EXPN.
-func (c *serverConn) expands() bool {
-	return slices.ContainsFunc(c.server.Hooks, func(h Hooks) bool { return h.Expn != nil })
-}
+func offerExpn(c *serverConn) (string, bool) { return "", c.hasExpn() }

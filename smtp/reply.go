@@ -92,17 +92,25 @@ func (c *serverConn) protest(code int, enhanced, text string) {
 
 // refuse answers with a status of class 4 or 5 and logs it.
 func (c *serverConn) refuse(st *postrider.Status, attrs ...slog.Attr) {
-	code, _ := replyCodes(st)
-	c.log(slog.LevelInfo, "reject", append(attrs, slog.Int("code", code), slog.String("err", st.Error()))...)
-	c.answer(st, false)
-	if code == 421 {
+	c.logRefusal(st, attrs...)
+	if c.answer(st, false); st.Reply == 421 {
 		c.end(errRefused)
 	}
 }
 
-// answer sends a status.
+func (c *serverConn) logRefusal(st *postrider.Status, attrs ...slog.Attr) {
+	event := "reject"
+	if st.Temporary() {
+		event = "defer"
+	}
+	c.log(slog.LevelInfo, event, append(attrs, slog.String("err", st.Error()))...)
+}
+
+// answer sends a status. Its text may hold UTF-8 if the command said so, or where it names another address
+// in a transaction with SMTPUTF8 (RFC 6531 §3.7.4).
 func (c *serverConn) answer(st *postrider.Status, utf8 bool) {
 	code, enhanced := replyCodes(st)
+	utf8 = utf8 || (code == 251 || code == 551) && c.tx != nil && c.tx.Envelope.SMTPUTF8
 	lines := st.Lines()
 	if st.Text == "" {
 		lines[0] = defaultText[code/100]

@@ -70,7 +70,7 @@ type Server struct {
 	// and VRFY, since the session began or a message was accepted. The next is answered 421
 	// 4.7.0. Zero means 200; negative means no limit.
 	MaxJunk int
-	// MaxAuthFailures is how many logins may fail in a session. The last of them
+	// MaxAuthFailures is how many logins may fail in a session. The next AUTH
 	// is answered 421 4.7.0. Zero means 5; negative means no limit.
 	MaxAuthFailures int
 	// MaxSessions is how many sessions there may be at once. Others are answered 421
