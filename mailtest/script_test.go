@@ -3,6 +3,7 @@ package mailtest
 import (
 	"bufio"
 	"crypto/tls"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -168,6 +169,32 @@ func TestWrongScriptsFail(t *testing.T) {
 	}
 }
 
+func TestAFieldThatAFileNeedsMustBeSet(t *testing.T) {
+	for text, want := range map[string]string{
+		"S: 220 ...\ndo something\n":                           "Script.Do is nil",
+		"S: 220 ...\n-- store --\n":                            "Script.Check is nil",
+		"S: 220 ...\nC: STARTTLS\nS: 220 ...\nC: (starttls)\n": "Script.TLS is nil",
+	} {
+		if failure, _ := verdict(t, Script{Start: new(demo).start}, text); !strings.Contains(failure, want) {
+			t.Errorf("%q: got %q, want %q", text, failure, want)
+		}
+	}
+}
+
+func TestUpdateFlagIsDefinedOnce(t *testing.T) {
+	UpdateFlag()
+	UpdateFlag()
+	f := flag.Lookup("update")
+	if f == nil {
+		t.Fatal("no flag -update")
+	}
+	t.Setenv("MAILTEST_UPDATE", "1") // this test runs alone
+	var s Script
+	if s.setDefaults(); !s.Update {
+		t.Error("MAILTEST_UPDATE=1 does not turn the update on")
+	}
+}
+
 func TestAFailurePrintsTheDialogueWithAMark(t *testing.T) {
 	failure, _ := verdict(t, new(demo).script(t), "# who cares\nS: 220 ...\nC: EHLO me\nS: 250-...\nC: (repeat 300 \"x\")\nS: 250 ...\n")
 	want := `test.txt:6: got  S: 500 5.5.1 what?
@@ -214,6 +241,8 @@ func TestAnUpdateWritesWhatWasSaid(t *testing.T) {
 		{"what does not come goes", "S: 220 ...\nC: MUTE\nS: 250 ...\n", "S: 220 ...\nC: MUTE\n"},
 		{"pipelined commands stay together", "S: 220 ...\nC: NOOP\nC: LEN abc\nS: 500 ...\n", "S: 220 ...\nC: NOOP\nC: LEN abc\nS: 500 ...\nS: 250 3\n"},
 		{"sections too", "S: 220 ...\nC: KEEP it\nS: 250 ...\n-- store --\nnothing\n", "S: 220 ...\nC: KEEP it\nS: 250 ...\n-- store --\nstore: it\n"},
+		{"silence is taken back", "S: 220 ...\nC: NOOP\nS: (nothing)\n", "S: 220 ...\nC: NOOP\nS: 500 5.5.1 what?\n"},
+		{"half a line", "S: 220 ...\nC: RAW +\\\nC:\n", "S: 220 ...\nC: RAW +\\\nC:\nS: +\\\n"},
 		{"closed instead", "S: 220 ...\nC: QUIT\nS: 221 ...\nS: 250 ...\n", "S: 220 ...\nC: QUIT\nS: 221 ...\nS: (closed)\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
