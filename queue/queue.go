@@ -32,7 +32,8 @@ type Queue interface {
 
 	// Claim leases recipients that are due, not held and not leased: at most q.Max
 	// claims, those due first first. The recipients of a claim share message,
-	// transport and next hop. It returns an empty slice if nothing is due.
+	// transport and next hop, and are all of those that are due, up to q.MaxRecipients. It
+	// returns an empty slice if nothing is due.
 	Claim(ctx context.Context, q ClaimQuery) ([]Claim, error)
 
 	// Renew makes the lease last for d from now on. ErrStale.
@@ -141,8 +142,11 @@ type ClaimQuery struct {
 	MaxRecipients int
 	// Lease is how long the claims are leased, more than 0.
 	Lease time.Duration
-	// Skip are next hops of which nothing is wanted now.
-	Skip []Hop
+	// PerHop is how many claims of one hop the caller may have under way, those in Busy
+	// included. Zero means no limit.
+	PerHop int
+	// Busy counts the claims that the caller has under way.
+	Busy map[Hop]int
 }
 
 // A Hop names a transport and a next hop.

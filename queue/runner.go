@@ -1,0 +1,280 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/postrider/postrider"
+)
+
+// A Runner brings what is in a queue to its transports: it claims what is due, tries, records
+// what became of it, and tells senders of failures. Several Runners, in several processes, may
+// work on one queue.
+//
+// It holds in memory only what it is trying now. The fields must not change once
+// Run was called.
+type Runner struct {
+	// Queue is required.
+	Queue Queue
+	// Transports are the ways out by their names. A recipient whose transport is missing is
+	// deferred. Required.
+	Transports map[string]Transport
+	// Hostname names this server in DSNs. Required.
+	Hostname string
+	// Route says how a DSN goes to the sender: the recipients of the queue that stand for the
+	// address to. No recipients and no error mean that the sender cannot be told. An error defers the
+	// failure, so that the sender hears of it later. Nil means that no DSNs are sent.
+	Route func(ctx context.Context, env *postrider.Envelope, c postrider.Content, to postrider.Recipient) ([]Recipient, error)
+	// Retry is the schedule of further attempts.
+	Retry Retry
+	// Concurrency is how many attempts are made at once. Zero means 50.
+	Concurrency int
+	// PerHop is how many of them may go to one next hop. Zero means 10.
+	PerHop int
+	// Lease is how long a claim is leased at a time; it is renewed while the attempt goes on. When the
+	// process dies, its recipients wait as long. Zero means 2 minutes.
+	Lease time.Duration
+	// Poll is how long at most to wait before asking the queue again. Zero means 15 seconds.
+	Poll time.Duration
+	// Logger gets a line for each recipient and attempt. Nil means slog.Default.
+	Logger *slog.Logger
+	// Chance returns numbers from 0 to 1 for the jitter; many goroutines may call it. Nil means
+	// math/rand/v2's.
+	Chance func() float64
+}
+
+// Run works on the queue until ctx is cancelled. Then it claims nothing more, cancels the attempts under
+// way, records what they came to, and returns ctx's error. Recipients whose attempt was cut short are
+// due again at once. An error of the queue is logged, and asked about again after Poll; only wrong settings
+// make Run return early.
+func (r *Runner) Run(ctx context.Context) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	run := &run{Runner: r, busy: map[Hop]int{}, wake: make(chan struct{}, 1)}
+	if n, ok := r.Queue.(Notifier); ok {
+		defer n.Notify(run.poke)()
+	}
+	defer run.attempts.Wait()
+	for {
+		wait := run.claim(ctx)
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-run.wake:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+func (r *Runner) check() error {
+	var errs []error
+	if r.Queue == nil {
+		errs = append(errs, errors.New("queue: Runner.Queue is missing"))
+	}
+	if len(r.Transports) == 0 {
+		errs = append(errs, errors.New("queue: Runner.Transports is empty"))
+	}
+	if postrider.CheckDomain(r.Hostname) != nil {
+		errs = append(errs, fmt.Errorf("queue: Runner.Hostname %q is no domain", r.Hostname))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Runner) log() *slog.Logger {
+	if r.Logger != nil {
+		return r.Logger
+	}
+	return slog.Default()
+}
+
+func (r *Runner) chance() float64 {
+	if r.Chance != nil {
+		return r.Chance()
+	}
+	return rand.Float64()
+}
+
+func orDefault[T int | time.Duration](v, zero T) T {
+	if v <= 0 {
+		return zero
+	}
+	return v
+}
+
+// A run is one call of Run.
+type run struct {
+	*Runner
+	wake     chan struct{} // one poke is as good as many
+	attempts sync.WaitGroup
+
+	mu    sync.Mutex // guards what follows
+	busy  map[Hop]int
+	under int // attempts under way
+}
+
+// poke makes the loop look at the queue again.
+func (r *run) poke() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// claim starts attempts for what is due, as many as may be, and returns how long to wait at most.
+func (r *run) claim(ctx context.Context) time.Duration {
+	poll := orDefault(r.Poll, 15*time.Second)
+	for ctx.Err() == nil {
+		q := r.query()
+		if q.Max == 0 {
+			return poll // the end of an attempt pokes
+		}
+		claims, err := r.Queue.Claim(ctx, q)
+		if err != nil {
+			r.log().ErrorContext(ctx, "claim", "err", err)
+			return poll
+		}
+		for _, c := range claims {
+			r.start(ctx, c)
+		}
+		if len(claims) < q.Max {
+			return r.untilNext(ctx, poll)
+		}
+	}
+	return poll
+}
+
+func (r *run) query() ClaimQuery {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := ClaimQuery{
+		Max:    orDefault(r.Concurrency, 50) - r.under,
+		Lease:  r.lease(),
+		PerHop: orDefault(r.PerHop, 10),
+		Busy:   make(map[Hop]int, len(r.busy)),
+	}
+	for hop, n := range r.busy {
+		q.Busy[hop] = n
+	}
+	return q
+}
+
+func (r *Runner) lease() time.Duration { return orDefault(r.Lease, 2*time.Minute) }
+
+// untilNext returns how long it is until something is due, at most poll. What is due already waits for a
+// hop that is busy, whose attempts poke when they end.
+func (r *run) untilNext(ctx context.Context, poll time.Duration) time.Duration {
+	next, err := r.Queue.NextDue(ctx)
+	if err != nil {
+		r.log().ErrorContext(ctx, "ask for the next recipient due", "err", err)
+		return poll
+	}
+	wait := time.Until(next)
+	if next.IsZero() || wait <= 0 || wait > poll {
+		return poll
+	}
+	return wait
+}
+
+func (r *run) start(ctx context.Context, c Claim) {
+	r.mu.Lock()
+	r.busy[c.Hop]++
+	r.under++
+	r.mu.Unlock()
+	r.attempts.Go(func() {
+		r.attempt(ctx, c)
+		r.mu.Lock()
+		if r.busy[c.Hop]--; r.busy[c.Hop] == 0 {
+			delete(r.busy, c.Hop)
+		}
+		r.under--
+		r.mu.Unlock()
+		r.poke()
+	})
+}
+
+// attempt tries once and settles the claim, whatever happens to ctx meanwhile.
+func (r *run) attempt(ctx context.Context, c Claim) {
+	work, cancel := context.WithCancel(ctx)
+	kept := r.keepLease(work, cancel, c.Token)
+	outcomes := r.try(work, c)
+	cancel()
+	kept.Wait()
+
+	settle, done := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer done()
+	outcomes, reports := r.judge(settle, c, outcomes, ctx.Err() != nil)
+	if err := r.Queue.Settle(settle, c.Token, outcomes, reports...); err != nil {
+		// The lease runs out and the recipients are tried again: rather twice than never.
+		r.log().ErrorContext(ctx, "settle", "queue_id", c.Message.ID, "err", err)
+	}
+	for _, s := range reports {
+		if err := s.Content.Close(); err != nil {
+			r.log().WarnContext(ctx, "close report", "err", err)
+		}
+	}
+}
+
+// keepLease renews the lease until ctx ends. A stale lease cancels the attempt: another runner has
+// the recipients.
+func (r *run) keepLease(ctx context.Context, cancel func(), t Token) *sync.WaitGroup {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(r.lease() / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err := r.Queue.Renew(ctx, t, r.lease()); errors.Is(err, ErrStale) {
+				cancel()
+				return
+			} else if err != nil && ctx.Err() == nil {
+				r.log().WarnContext(ctx, "renew lease", "err", err)
+			}
+		}
+	})
+	return &wg
+}
+
+// try calls the transport. A panic of its is a deferral.
+func (r *run) try(ctx context.Context, c Claim) (outcomes []Outcome) {
+	t, ok := r.Transports[c.Hop.Transport]
+	if !ok {
+		return deferAll(c, fmt.Errorf("no transport is named %q", c.Hop.Transport))
+	}
+	content, err := r.Queue.Content(ctx, c.Message.ID)
+	if err != nil {
+		return deferAll(c, err)
+	}
+	defer func() {
+		if err := content.Close(); err != nil {
+			r.log().WarnContext(ctx, "close content", "queue_id", c.Message.ID, "err", err)
+		}
+	}()
+	defer func() {
+		if p := recover(); p != nil {
+			outcomes = deferAll(c, fmt.Errorf("transport %s panicked: %v\n%s", c.Hop.Transport, p, debug.Stack()))
+		}
+	}()
+	return t.Deliver(ctx, &Attempt{Message: c.Message, Content: content, NextHop: c.Hop.NextHop, Recipients: c.Recipients})
+}
+
+func deferAll(c Claim, cause error) []Outcome {
+	outcomes := make([]Outcome, len(c.Recipients))
+	for i, e := range c.Recipients {
+		outcomes[i] = Outcome{Index: e.Index, Result: Deferred, Status: postrider.StatusOf(cause)}
+	}
+	return outcomes
+}
