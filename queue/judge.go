@@ -148,8 +148,10 @@ func reported(o Outcome) dsn.Action {
 	switch {
 	case o.Result == Failed:
 		return dsn.Failed
-	case o.Result == Delivered && !o.NotifiesSuccess:
-		return dsn.Delivered
+	case o.Result != Delivered || o.NotifiesSuccess:
+		return dsn.None
+	case o.Relayed:
+		return dsn.Relayed
 	}
-	return dsn.None
+	return dsn.Delivered
 }

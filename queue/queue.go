@@ -183,9 +183,10 @@ type Outcome struct {
 	// Remote is the server that spoke, a host name, empty if none did (Remote-MTA, RFC
 	// 3464 §2.3.5).
 	Remote string
-	// NotifiesSuccess says of a delivered recipient that the next server took over the duty to
-	// send the DSNs that the sender asked for (RFC 3461 §5.2.2).
-	NotifiesSuccess bool
+	// Relayed says of a delivered recipient that another server has it now, rather than a mailbox;
+	// NotifiesSuccess, that this server also took over the duty to send the DSNs that the sender asked
+	// for (RFC 3461 §5.2.2).
+	Relayed, NotifiesSuccess bool
 	// Ambiguous says of a deferred recipient that the connection broke after the
 	// final dot and before its reply: the message may have arrived.
 	Ambiguous bool
