@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/postrider/postrider"
@@ -29,28 +30,63 @@ func (m *MTA) Data(ctx context.Context, tx *smtp.Transaction, c postrider.Conten
 // DataEach takes the message for some recipients and refuses it for others, as LMTP can.
 func (m *MTA) DataEach(ctx context.Context, tx *smtp.Transaction, c postrider.Content) []error {
 	results := make([]error, len(tx.Envelope.Recipients))
-	fail := func(err error) []error {
+	a, err := m.arrive(ctx, tx, c)
+	if err != nil {
 		for i := range results {
+			results[i] = err
+		}
+		return results
+	}
+	a.each = true
+	for i := range a.recipients {
+		results[i] = refusal(a.recipients[i].decisions)
+	}
+	m.keepEach(ctx, a, results)
+	return results
+}
+
+// keepEach keeps the message for those recipients that have no result yet, without the ones whose
+// mailbox the store refuses.
+func (m *MTA) keepEach(ctx context.Context, a *arrival, results []error) {
+	all := a.recipients
+	for {
+		var waiting []int
+		a.recipients = nil
+		for i, r := range all {
 			if results[i] == nil {
+				waiting, a.recipients = append(waiting, i), append(a.recipients, r)
+			}
+		}
+		if len(waiting) == 0 {
+			return
+		}
+		err := m.keep(ctx, a)
+		refused := a.refusedBy(err)
+		for n, i := range waiting {
+			if len(refused) == 0 || slices.Contains(refused, n) {
 				results[i] = err
 			}
 		}
-		return results
 	}
-	a, err := m.arrive(ctx, tx, c)
-	if err != nil {
-		return fail(err)
+}
+
+// refusedBy returns which recipients' mailbox the store refused, none if err is something else.
+func (a *arrival) refusedBy(err error) []int {
+	var t *store.TargetError
+	targets, ok := a.targets()
+	if !ok || !errors.As(err, &t) || t.Index >= len(targets) {
+		return nil
 	}
-	taken := a.recipients[:0]
+	var refused []int
 	for i, r := range a.recipients {
-		if results[i] = refusal(r.decisions); results[i] == nil {
-			taken = append(taken, r)
+		for _, d := range r.decisions {
+			if place(d.Action) == placeOf(targets[t.Index]) {
+				refused = append(refused, i)
+				break
+			}
 		}
 	}
-	if a.recipients = taken; len(taken) == 0 {
-		return results
-	}
-	return fail(m.keep(ctx, a))
+	return refused
 }
 
 // An arrival is a message after its final dot, and what becomes of it.
@@ -59,6 +95,7 @@ type arrival struct {
 	content    postrider.Content // with our trace field and repairs
 	received   time.Time
 	recipients []destined
+	each       bool // every recipient gets a reply of its own
 }
 
 // destined is a recipient of the envelope with its final decisions.
@@ -110,23 +147,32 @@ func (a *arrival) refusedForAll() error {
 
 // all yields the decisions of all recipients, each mailbox once.
 func (a *arrival) all(yield func(route.Decision) bool) {
-	seen := map[[2]string]bool{}
+	seen := map[mailboxPlace]bool{}
 	for _, r := range a.recipients {
 		for _, d := range r.decisions {
-			if d.Action.Kind == route.KindDeliver || d.Action.Kind == route.KindQuarantine {
-				t := target(d.Action, a.received)
-				place := [2]string{t.Account, t.Mailbox}
-				if seen[place] {
-					continue
-				}
-				seen[place] = true
+			at := place(d.Action)
+			if seen[at] {
+				continue
 			}
+			seen[at] = at != mailboxPlace{}
 			if !yield(d) {
 				return
 			}
 		}
 	}
 }
+
+// A mailboxPlace names a mailbox. The zero one is that of actions that do not deliver.
+type mailboxPlace struct{ account, mailbox string }
+
+func place(a route.Action) mailboxPlace {
+	if a.Kind != route.KindDeliver && a.Kind != route.KindQuarantine {
+		return mailboxPlace{}
+	}
+	return placeOf(target(a, time.Time{}))
+}
+
+func placeOf(t store.Target) mailboxPlace { return mailboxPlace{t.Account, t.Mailbox} }
 
 // keep makes the message durable: in its mailboxes if those are all its destinations, in the queue
 // otherwise. It returns the reply.
@@ -136,7 +182,7 @@ func (m *MTA) keep(ctx context.Context, a *arrival) error {
 		if err == nil {
 			return &postrider.Status{Code: "2.0.0", Text: "delivered as " + a.tx.ID}
 		}
-		if len(targets) == 1 || m.Queue == nil {
+		if len(targets) == 1 || m.Queue == nil || a.each {
 			return err
 		}
 		// One of several has no room or the like: each gets its own fate in the queue.
