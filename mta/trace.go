@@ -121,7 +121,7 @@ func (m *MTA) repairs(tx *smtp.Transaction, header []byte, at time.Time) string 
 	}
 	repaired := ""
 	if !hasID {
-		repaired += fmt.Sprintf("Message-ID: <%s.%d@%s>\r\n", tx.ID, at.UnixNano(), m.Hostname)
+		repaired += fmt.Sprintf("Message-ID: <%s.%d@%s>\r\n", tx.ID, at.Unix(), m.Hostname)
 	}
 	if !hasDate {
 		repaired += "Date: " + at.Format(dateFormat) + "\r\n"
