@@ -63,16 +63,10 @@ type lenientUTF8 struct{ transform.NopResetter }
 // Transform is the method of transform.Transformer.
 func (lenientUTF8) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
 	for nSrc < len(src) {
-		r, n := rune(src[nSrc]), 1
-		if r >= utf8.RuneSelf {
-			r, n = utf8.DecodeRune(src[nSrc:])
-			if r == utf8.RuneError && n == 1 {
-				if !atEOF && !utf8.FullRune(src[nSrc:]) {
-					return nDst, nSrc, transform.ErrShortSrc
-				}
-				r = charmap.Windows1252.DecodeByte(src[nSrc])
-			}
+		if !atEOF && !utf8.FullRune(src[nSrc:]) {
+			return nDst, nSrc, transform.ErrShortSrc
 		}
+		r, n := decodeLenient(src[nSrc:])
 		if nDst+utf8.RuneLen(r) > len(dst) {
 			return nDst, nSrc, transform.ErrShortDst
 		}
@@ -80,4 +74,13 @@ func (lenientUTF8) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err e
 		nSrc += n
 	}
 	return nDst, nSrc, nil
+}
+
+// decodeLenient decodes the character that b begins with.
+func decodeLenient(b []byte) (r rune, n int) {
+	r, n = utf8.DecodeRune(b)
+	if r == utf8.RuneError && n == 1 {
+		r = charmap.Windows1252.DecodeByte(b[0])
+	}
+	return r, n
 }

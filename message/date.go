@@ -51,10 +51,10 @@ type dateParser struct {
 
 func (d *dateParser) word(w string) {
 	switch {
-	case strings.Contains(w, ":"):
-		d.clock(w)
 	case w[0] == '+' || w[0] == '-':
 		d.offset(w)
+	case strings.Contains(w, ":"):
+		d.clock(w)
 	case strings.Contains(w, "-") || strings.Contains(w, "/"):
 		d.dashed(w)
 	case '0' <= w[0] && w[0] <= '9':
@@ -71,9 +71,9 @@ func (d *dateParser) clock(w string) {
 		d.dashed(date)
 		w = clock
 	}
+	zone := ""
 	if i := strings.IndexAny(w, "+-Z"); i > 0 {
-		d.word(w[i:])
-		w = w[:i]
+		w, zone = w[:i], w[i:]
 	}
 	parts := strings.SplitN(w, ":", 4)
 	if len(parts) == 4 || d.hasClock {
@@ -88,6 +88,9 @@ func (d *dateParser) clock(w string) {
 	}
 	if ok1 && ok2 && ok3 {
 		d.hour, d.min, d.sec, d.hasClock = hour, minute, second, true
+	}
+	if zone != "" {
+		d.word(zone)
 	}
 }
 
@@ -124,15 +127,17 @@ func (d *dateParser) dashed(w string) {
 	if len(parts) != 3 {
 		return
 	}
-	month, isNumber := digits(parts[1], 12)
-	if isNumber && len(parts[0]) == 4 && d.month == 0 {
-		d.month = month
-	}
-	for _, p := range parts {
-		if digit := '0' <= p[0] && p[0] <= '9'; !digit || p[0] != parts[1][0] || !isNumber {
-			d.word(p)
+	if month, ok := digits(parts[1], 12); ok {
+		if len(parts[0]) == 4 && d.month == 0 {
+			d.month = month
+			d.number(parts[0])
+			d.number(parts[2])
 		}
+		return // 1/2/2006 may be either
 	}
+	d.number(parts[0])
+	d.name(parts[1])
+	d.number(parts[2])
 }
 
 // number takes a day or a year, whichever can be.

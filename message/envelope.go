@@ -43,11 +43,11 @@ func (e *Envelope) add(s *Scanner, name fieldName, value string, first bool) {
 	case dateField:
 		e.setText(&e.Date, value, first, EmptyDate)
 	case subjectField:
-		if e.Subject != "" && value != "" && value != e.Subject && len(e.Subject) < maxLine {
+		if e.Subject == "" || len(e.Subject) > maxLine {
+			e.setText(&e.Subject, value, e.Subject == "", EmptySubject)
+		} else if value != "" && value != e.Subject && !strings.HasSuffix(e.Subject, " "+value) {
 			e.Subject += " " + value // RFC 7103 §7.5.1
-			return
 		}
-		e.setText(&e.Subject, value, first || e.Subject == "", EmptySubject)
 	case inReplyToField:
 		e.setText(&e.InReplyTo, value, first, EmptyInReplyTo)
 	case messageIDField:

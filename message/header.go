@@ -145,14 +145,15 @@ func (h *header) keep(value []byte, budget int) {
 // appendUnfolded adds value without the octets that no header field may have
 // and that IMAP could not send: line breaks and NUL.
 func appendUnfolded(dst, value []byte) []byte {
-	for {
-		i := bytes.IndexAny(value, "\r\n\x00")
-		if i < 0 {
-			return append(dst, value...)
-		}
-		dst = append(dst, value[:i]...)
-		value = value[i+1:]
+	if bytes.IndexByte(value, '\n') < 0 && bytes.IndexByte(value, '\r') < 0 && bytes.IndexByte(value, 0) < 0 {
+		return append(dst, value...)
 	}
+	for _, c := range value {
+		if c != '\n' && c != '\r' && c != 0 {
+			dst = append(dst, c)
+		}
+	}
+	return dst
 }
 
 // nameEnd returns the index of the colon behind the field name that line begins
@@ -222,7 +223,10 @@ func (p *Part) add(name fieldName, value string) {
 	case contentLocationField:
 		p.Location = value
 	case contentMD5Field:
-		p.MD5, _ = cutToken(value)
+		p.MD5 = value
+		if i := strings.IndexAny(value, " \t("); i >= 0 {
+			p.MD5 = value[:i]
+		}
 	}
 }
 
@@ -235,8 +239,11 @@ func (p *Part) completeType(digest bool) (boundary string) {
 			p.Type, digest, boundary = "", false, ""
 		}
 	}
-	if p.Type == "" {
+	switch {
+	case p.Type == "":
 		p.setDefaultType(digest)
+	case p.Type == "text" && paramIndex(p.Params, "charset") < 0: // RFC 2046 §4.1.2
+		p.Params = append(p.Params, defaultParams...)
 	}
 	return boundary
 }

@@ -27,17 +27,27 @@ func (p *Part) Param(name string) string { return paramValue(p.Params, name) }
 // DispositionParam is Param for Content-Disposition, as in "filename".
 func (p *Part) DispositionParam(name string) string { return paramValue(p.DispositionParams, name) }
 
-func paramValue(params []Param, name string) (value string) {
-	found := false
-	for _, p := range params {
-		if p.Name == name && (!found || p.Extended) {
-			value, found = p.Value, true
-			if p.Extended {
-				break
-			}
+func paramValue(params []Param, name string) string {
+	i := paramIndex(params, name)
+	if i < 0 {
+		return ""
+	}
+	return params[i].Value
+}
+
+// paramIndex returns the index of the extended parameter of that name, or else of
+// the first one; -1 if there is none.
+func paramIndex(params []Param, name string) int {
+	at := -1
+	for i, p := range params {
+		if p.Name == name && p.Extended {
+			return i
+		}
+		if p.Name == name && at < 0 {
+			at = i
 		}
 	}
-	return value
+	return at
 }
 
 // Encode returns the value in the form of RFC 2231 §4, utf-8”%E2%82%AC, which

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/transform"
 )
 
 // maxPreview is how many characters a preview has at most. RFC 8970 §3.3 wants
@@ -49,31 +51,34 @@ func (s *Scanner) endSample() {
 
 // preview makes a preview of the beginning of the body of part.
 func preview(part *Part, sample []byte) string {
-	body := bytes.NewReader(sample)
-	r := charsetReader(part.Param("charset"), decodeTransfer(part.Encoding, body))
-	text, _ := io.ReadAll(io.LimitReader(r, htmlSample))
-	var w previewWriter
-	if part.Subtype == "html" {
-		w.html(text)
-	} else {
-		w.text(text)
+	if isEncoded(part.Encoding) {
+		sample, _ = io.ReadAll(decodeTransfer(part.Encoding, bytes.NewReader(sample)))
 	}
-	return strings.TrimRight(w.out.String(), " ")
+	if e := lookupCharset(part.Param("charset")); e != nil {
+		sample, _, _ = transform.Bytes(e.NewDecoder(), sample) // as far as it goes
+	}
+	w := previewWriter{out: make([]byte, 0, maxPreview)}
+	if part.Subtype == "html" {
+		w.html(sample)
+	} else {
+		w.text(sample)
+	}
+	return string(bytes.TrimRight(w.out, " "))
 }
 
 // A previewWriter folds white space and stops when the preview is full.
 type previewWriter struct {
-	out   strings.Builder
+	out   []byte
 	chars int
 	space bool // white space since the last character
 }
 
 func (w *previewWriter) full() bool { return w.chars >= maxPreview }
 
-// text adds b.
+// text adds b, in UTF-8 or what claims to be that.
 func (w *previewWriter) text(b []byte) {
 	for len(b) > 0 && !w.full() {
-		r, n := utf8.DecodeRune(b)
+		r, n := decodeLenient(b)
 		b = b[n:]
 		w.rune(r)
 	}
@@ -82,20 +87,20 @@ func (w *previewWriter) text(b []byte) {
 // rune adds a character. Control and formatting characters, such as the invisible
 // ones that pad the previews of newsletters, show nothing and are left out.
 func (w *previewWriter) rune(r rune) {
-	switch {
-	case r == '\u034f' || !unicode.IsSpace(r) && unicode.In(r, unicode.Cc, unicode.Cf):
-		return
-	case unicode.IsSpace(r):
+	if r == ' ' || r == '\n' || unicode.IsSpace(r) {
 		w.space = true
 		return
 	}
+	if r < ' ' || r > '~' && (r == '\u034f' || unicode.In(r, unicode.Cc, unicode.Cf)) {
+		return
+	}
 	if w.space && w.chars > 0 {
-		w.out.WriteByte(' ')
+		w.out = append(w.out, ' ')
 		w.chars++
 	}
 	w.space = false
 	if !w.full() {
-		w.out.WriteRune(r)
+		w.out = utf8.AppendRune(w.out, r)
 		w.chars++
 	}
 }
@@ -128,20 +133,22 @@ func (w *previewWriter) tag(b []byte) int {
 	if bytes.HasPrefix(b, []byte("<!--")) {
 		return through(b, "-->")
 	}
-	n := 1
-	for n < len(b) && (b[n] == '/' || isLetter(b[n]) || '0' <= b[n] && b[n] <= '9') {
-		n++
-	}
-	if n == 1 && n < len(b) && b[n] != '!' && b[n] != '?' {
+	if len(b) > 1 && !isLetter(b[1]) && strings.IndexByte("/!?", b[1]) < 0 {
 		w.rune('<')
 		return 1
 	}
-	name := strings.ToLower(string(b[1:min(n, 20)]))
+	n := 1
+	for n < len(b) && n < 20 && (b[n] == '/' || isLetter(b[n]) || '0' <= b[n] && b[n] <= '9') {
+		n++
+	}
+	name := strings.ToLower(string(b[1:n]))
 	end := through(b, ">")
 	switch name {
 	case "head", "style", "script", "title", "template", "noscript":
 		return end + throughTag(b[end:], "</"+name)
-	case "b", "/b", "i", "/i", "u", "/u", "a", "/a", "em", "/em", "strong", "/strong", "span", "/span", "font", "/font":
+	}
+	switch strings.TrimPrefix(name, "/") {
+	case "a", "b", "em", "font", "i", "span", "strong", "u": // go on in the line
 	default:
 		w.space = true
 	}

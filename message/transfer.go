@@ -31,6 +31,11 @@ func (p *Part) Text(r io.ReaderAt) io.Reader {
 	return charsetReader(p.Param("charset"), p.Decoded(r))
 }
 
+// isEncoded reports whether decodeTransfer has anything to do.
+func isEncoded(encoding string) bool {
+	return encoding == "base64" || encoding == "quoted-printable"
+}
+
 func decodeTransfer(encoding string, r io.Reader) io.Reader {
 	switch encoding {
 	case "base64":
