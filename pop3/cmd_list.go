@@ -18,16 +18,16 @@ func (s *session) cmdStat() {
 // cmdList lists sizes: octets as stored, each CRLF two, without the dots of
 // byte-stuffing (RFC 1939 §11).
 func (s *session) cmdList(arg string) {
-	s.list(arg, func(b []byte, m *entry) []byte { return strconv.AppendInt(b, m.size, 10) })
+	s.list(arg, "scan listing follows", func(b []byte, m *entry) []byte { return strconv.AppendInt(b, m.size, 10) })
 }
 
 // cmdUidl lists unique-ids (RFC 1939 §7).
 func (s *session) cmdUidl(arg string) {
-	s.list(arg, s.drop.appendUIDL)
+	s.list(arg, "unique-id listing follows", s.drop.appendUIDL)
 }
 
 // list answers with number and property of one message, or of all that are not marked.
-func (s *session) list(arg string, property func(b []byte, m *entry) []byte) {
+func (s *session) list(arg, title string, property func(b []byte, m *entry) []byte) {
 	var line [64]byte
 	if arg != "" {
 		if m, n := s.oneMessage(arg); m != nil {
@@ -35,7 +35,7 @@ func (s *session) list(arg string, property func(b []byte, m *entry) []byte) {
 		}
 		return
 	}
-	s.ok(s.contents())
+	s.ok(title)
 	for i := range s.drop.messages {
 		if m := &s.drop.messages[i]; !m.deleted {
 			b := property(appendNumber(line[:0], i+1), m)

@@ -34,6 +34,8 @@ type Maildrop interface {
 	Close() error
 }
 
+var _ Maildrop = store.Mailbox(nil)
+
 // A Locker is a Maildrop with a lock of its own, such as one that spans processes. The
 // server locks any other Maildrop itself, by the name of the account, among its own
 // sessions.
