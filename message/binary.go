@@ -283,11 +283,11 @@ func (w *writer) params(params []Param) {
 // UnmarshalBinary reads what AppendBinary wrote. The Summary shares no memory with
 // data. On an error, which is ErrCorrupt, s is not changed.
 func (s *Summary) UnmarshalBinary(data []byte) error {
-	out, err := unmarshal(string(data))
-	if err != nil {
-		return err
+	var out Summary
+	if !out.read(string(data)) {
+		return ErrCorrupt
 	}
-	*s = *out
+	*s = out
 	return nil
 }
 
@@ -310,11 +310,10 @@ func DecodeEnvelope(data []byte) (Envelope, error) {
 	return e, nil
 }
 
-func unmarshal(data string) (*Summary, error) {
-	s := new(Summary)
+func (s *Summary) read(data string) (ok bool) {
 	r := reader{s: data}
 	if r.byte() != binaryVersion {
-		return nil, ErrCorrupt
+		return false
 	}
 	n := r.num()
 	env := reader{s: r.s[:n]}
@@ -328,10 +327,10 @@ func unmarshal(data string) (*Summary, error) {
 	s.Structure = r.part(0, s.Size, 0)
 	if env.bad || env.s != "" || r.bad || !r.spent() ||
 		s.Structure.HeaderStart != 0 || s.Structure.End != s.Size {
-		return nil, ErrCorrupt
+		return false
 	}
 	s.HeaderSize = s.Structure.BodyStart
-	return s, nil
+	return true
 }
 
 // A reader reads the binary form. After the first mistake bad is set, s is empty
@@ -363,6 +362,15 @@ func (r *reader) byte() byte {
 }
 
 func (r *reader) num64() int64 {
+	if r.s != "" && r.s[0] < 0x80 { // most are
+		n := r.s[0]
+		r.s = r.s[1:]
+		return int64(n)
+	}
+	return r.longNum()
+}
+
+func (r *reader) longNum() int64 {
 	var n uint64
 	for i := 0; i < len(r.s) && i < binary.MaxVarintLen64; i++ {
 		c := r.s[i]

@@ -69,7 +69,7 @@ func (p Param) Encode() string {
 
 // isAttributeChar is attribute-char of RFC 2231 §7.
 func isAttributeChar(c byte) bool {
-	return c > ' ' && c < 0x7f && !strings.ContainsRune("*'%()<>@,;:\\\"/[]?=", rune(c))
+	return c > ' ' && c < 0x7f && isTokenChar(c) && strings.IndexByte("*'%", c) < 0
 }
 
 // parseMediaType reads the value of a Content-Type field. Type is empty if the
@@ -102,10 +102,15 @@ func cutToken(s string) (token, rest string) {
 	return s[:n], s[n:]
 }
 
-// isTokenChar is RFC 2045 §5.1's, with 8-bit octets allowed.
-func isTokenChar(c byte) bool {
-	return c > ' ' && c != 0x7f && !strings.ContainsRune("()<>@,;:\\\"/[]?=", rune(c)) || c >= 0x80
-}
+// isTokenChar is token of RFC 2045 §5.1, with 8-bit octets allowed.
+func isTokenChar(c byte) bool { return tokenChars[c] }
+
+var tokenChars = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c > ' ' && c != 0x7f && strings.IndexByte("()<>@,;:\\\"/[]?=", byte(c)) < 0
+	}
+	return t
+}()
 
 // skipCFWS skips white space and comments at the beginning of s.
 func skipCFWS(s string) string {

@@ -18,7 +18,7 @@ const maxPreview = 200
 // characters of four octets in quoted-printable, and for the style sheets that
 // stand before the text in HTML.
 const (
-	plainSample = 4 << 10
+	plainSample = maxPreview * 4 * 3
 	htmlSample  = 64 << 10
 )
 

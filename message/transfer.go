@@ -134,7 +134,9 @@ func (d *quotedReader) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for len(d.out) < len(p) && d.err == nil {
-		d.step()
+		if !d.literal() {
+			d.step()
+		}
 	}
 	n := copy(p, d.out)
 	d.out = d.out[:copy(d.out, d.out[n:])]
@@ -142,6 +144,25 @@ func (d *quotedReader) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	return 0, d.err
+}
+
+// literal takes the octets at hand that stand for themselves.
+func (d *quotedReader) literal() bool {
+	ahead, _ := d.r.Peek(d.r.Buffered())
+	n := 0
+	for n < len(ahead) && ahead[n] != '=' && ahead[n] != '\r' && ahead[n] != '\n' {
+		n++
+	}
+	for n > 0 && isBlank(ahead[n-1]) {
+		n--
+	}
+	if n == 0 {
+		return false
+	}
+	d.out = append(append(d.out, d.pad...), ahead[:n]...)
+	d.pad = d.pad[:0]
+	d.r.Discard(n)
+	return true
 }
 
 // step decodes what the next octet begins.
