@@ -351,7 +351,7 @@ type Expunged struct {
 }
 
 // A Change is one entry of an account's log. One operation makes one entry for each
-// mailbox it touches, and two where messages both arrive and vanish or a mailbox is made
+// mailbox it touches, one for each target of a Deliver, and two where messages both arrive and vanish or a mailbox is made
 // for a message: a Move within one mailbox makes an arrival, then a vanishing.
 type Change struct {
 	// ModSeq ascends strictly within a mailbox; entries of different mailboxes may

@@ -2,9 +2,11 @@ package storetest
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,7 +66,12 @@ type kit struct {
 	newStore func(testing.TB) store.Store
 	ctx      context.Context
 	s        store.Store
+	// patience is how long a hint of a Watcher may take.
+	patience time.Duration
 }
+
+// The fall-back of store.Watch asks every two seconds.
+const defaultPatience = 20 * time.Second
 
 // tb is what a kit needs of a testing.TB or a rapid.T.
 type tb interface {
@@ -74,7 +81,7 @@ type tb interface {
 }
 
 func newKit(t testing.TB, p promise, o Options, newStore func(testing.TB) store.Store) *kit {
-	k := &kit{tb: t, t: t, promise: p, options: o, newStore: newStore, ctx: context.Background()}
+	k := &kit{tb: t, t: t, promise: p, options: o, newStore: newStore, ctx: context.Background(), patience: defaultPatience}
 	k.s = newStore(t)
 	t.Cleanup(func() {
 		if err := k.s.Close(); err != nil && !errors.Is(err, store.ErrClosed) {
@@ -284,14 +291,21 @@ func (k *kit) snapshot(a store.Account) string {
 		info.Status.Recent = 0 // need not be kept
 		fmt.Fprintf(&b, "%+v\n", info)
 		for _, msg := range k.scan(m, store.ScanQuery{Fields: store.FieldIDs | store.FieldSummary}) {
-			slices.Sort(msg.Flags)
-			fmt.Fprintf(&b, "\t%d modseq %d %q %s size %d id %s thread %s saved %d subject %q: %q\n",
-				msg.UID, msg.ModSeq, msg.Flags, msg.InternalDate.Format(time.RFC3339), msg.Size, msg.ID, msg.ThreadID,
-				msg.SaveDate.Unix(), msg.Summary.Envelope.Subject, k.content(m, msg.UID))
+			fmt.Fprintf(&b, "\t%d modseq %d %q %s size %d id %s thread %s saved %d subject %q: %s\n",
+				msg.UID, msg.ModSeq, slices.Sorted(slices.Values(msg.Flags)), msg.InternalDate.Format(time.RFC3339), msg.Size, msg.ID,
+				msg.ThreadID, msg.SaveDate.Unix(), msg.Summary.Envelope.Subject, brief(k.content(m, msg.UID)))
 		}
 		k.must(m.Close())
 	}
 	return b.String()
+}
+
+// brief returns s quoted, or a hash of it if it is long.
+func brief(s string) string {
+	if len(s) > 100 {
+		return fmt.Sprintf("sha256 %x", sha256.Sum256([]byte(s)))
+	}
+	return strconv.Quote(s)
 }
 
 // unchanged ends the test if the account is not as it was in the snapshot before.

@@ -171,10 +171,6 @@ func checkModSeqs(k *kit) {
 	}
 }
 
-// patience is how long a hint may take. The fall-back of store.Watch asks every two
-// seconds.
-const patience = 20 * time.Second
-
 func checkWatch(k *kit) {
 	a, m := k.inbox("x")
 	hints := make(chan struct{}, 1)
@@ -190,7 +186,7 @@ func checkWatch(k *kit) {
 		k.must(err)
 		select {
 		case <-hints:
-		case <-time.After(patience):
+		case <-time.After(k.patience):
 			k.broken("not told of %s", doing)
 		}
 	}
