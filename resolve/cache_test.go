@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,7 +42,11 @@ type cacheTest struct {
 
 func inCache(t *testing.T, d *resolve.DNS, f func(c *cacheTest)) {
 	synctest.Test(t, func(t *testing.T) {
-		z := resolvetest.MustZone(cacheZone)
+		large := ""
+		for i := range 100 {
+			large += fmt.Sprintf("\tlarge.test. A 10.0.0.%d\n", i)
+		}
+		z := resolvetest.MustZone(cacheZone + large)
 		s := resolvetest.NewServer(z)
 		f(&cacheTest{t, &world{z, s, overMemory(t, s, d)}})
 	})
@@ -139,6 +145,12 @@ func TestAbsenceIsKeptAsTheSOASays(t *testing.T) {
 	})
 }
 
+func TestAnAliasOfANameWithoutRecordsCostsOneQuestion(t *testing.T) {
+	inCache(t, new(resolve.DNS), func(c *cacheTest) {
+		c.asks(1, c.mx("alias.soa.test"), 60*time.Second, "no such record")
+	})
+}
+
 // RFC 2308 §5: negative replies without SOA are not kept.
 func TestAbsenceWithoutSOAIsNotKept(t *testing.T) {
 	inCache(t, new(resolve.DNS), func(c *cacheTest) {
@@ -203,6 +215,12 @@ func TestTheCacheIsBoundedAndForgetsTheLeastUsed(t *testing.T) {
 		c.asks(0, c.a("n499.many.test"), 300*time.Second, "answer")
 		c.asks(1, c.a("n1.many.test"), 300*time.Second, "answer")
 	})
+	inCache(t, &resolve.DNS{CacheSize: 8 << 10}, func(c *cacheTest) {
+		c.asks(1, c.a("soa.test"), 300*time.Second, "answer")
+		c.asks(2, c.a("large.test"), 300*time.Second, "answer") // too large to keep, or to push others out
+		c.asks(2, c.a("large.test"), 300*time.Second, "answer")
+		c.asks(0, c.a("soa.test"), 300*time.Second, "answer")
+	})
 	inCache(t, &resolve.DNS{CacheSize: 1}, func(c *cacheTest) {
 		for range 2 {
 			c.asks(1, c.a("soa.test"), 300*time.Second, "answer")
@@ -254,20 +272,25 @@ func TestACallerWhoLeavesDisturbsNoOther(t *testing.T) {
 // A lookup that nobody waits for ends, says nothing about its name, and a
 // later caller begins anew.
 func TestALookupEndsWhenTheLastCallerHasLeft(t *testing.T) {
-	inCache(t, &resolve.DNS{MaxLookups: 1}, func(c *cacheTest) {
-		c.zone.Fail("soa.test", "A", resolvetest.Drop)
-		hasty, cancel := context.WithTimeout(c.Context(), time.Second)
-		defer cancel()
-		if _, err := c.dns.A(hasty, "soa.test"); !errors.Is(err, context.DeadlineExceeded) {
-			c.Fatal(err)
-		}
-		c.zone.Fail("soa.test", "A", 0)
-		begun := time.Now()
-		c.asks(1, c.a("soa.test"), 300*time.Second, "answer")
-		if took := time.Since(begun); took != 0 {
-			c.Errorf("waited %v for the lookup that nobody wants", took)
-		}
-	})
+	for _, settled := range []bool{false, true} {
+		inCache(t, &resolve.DNS{MaxLookups: 1}, func(c *cacheTest) {
+			c.zone.Fail("soa.test", "A", resolvetest.Drop)
+			hasty, cancel := context.WithTimeout(c.Context(), time.Second)
+			defer cancel()
+			if _, err := c.dns.A(hasty, "soa.test"); !errors.Is(err, context.DeadlineExceeded) {
+				c.Fatal(err)
+			}
+			if settled {
+				synctest.Wait()
+			}
+			c.zone.Fail("soa.test", "A", 0)
+			begun := time.Now()
+			c.asks(1, c.a("soa.test"), 300*time.Second, "answer")
+			if took := time.Since(begun); took != 0 {
+				c.Errorf("waited %v for the lookup that nobody wants", took)
+			}
+		})
+	}
 }
 
 func TestLookupsAtOnceAreBounded(t *testing.T) {
@@ -323,6 +346,35 @@ func TestCloseEndsEverything(t *testing.T) {
 		}
 		if err := c.dns.Close(); err != nil {
 			c.Error(err)
+		}
+	})
+}
+
+// A slowConn takes its time to close.
+type slowConn struct {
+	net.Conn
+	closed *atomic.Bool
+}
+
+func (c slowConn) Close() error {
+	time.Sleep(time.Second)
+	c.closed.Store(true)
+	return c.Conn.Close()
+}
+
+func TestCloseWaitsForTheLastConnection(t *testing.T) {
+	inCache(t, new(resolve.DNS), func(c *cacheTest) {
+		var closed atomic.Bool
+		c.dns.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := c.server.Dial(ctx, network, address)
+			return slowConn{conn, &closed}, err
+		}
+		c.zone.Fail("soa.test", "", resolvetest.Drop)
+		go c.dns.A(c.Context(), "soa.test")
+		synctest.Wait()
+		c.dns.Close()
+		if !closed.Load() {
+			c.Error("a connection is left")
 		}
 	})
 }

@@ -8,65 +8,37 @@ import (
 	"github.com/miekg/dns"
 )
 
-func decodeA(rr dns.RR) (netip.Addr, bool) {
-	a, ok := rr.(*dns.A)
-	if !ok {
-		return netip.Addr{}, false
-	}
-	return netip.AddrFromSlice(a.A.To4())
+// The records come from messages, so that addresses have their length and hex is hex.
+
+func decodeA(rr *dns.A) netip.Addr {
+	addr, _ := netip.AddrFromSlice(rr.A.To4())
+	return addr
 }
 
-func decodeAAAA(rr dns.RR) (netip.Addr, bool) {
-	a, ok := rr.(*dns.AAAA)
-	if !ok {
-		return netip.Addr{}, false
-	}
-	return netip.AddrFromSlice(a.AAAA.To16())
+func decodeAAAA(rr *dns.AAAA) netip.Addr {
+	addr, _ := netip.AddrFromSlice(rr.AAAA.To16())
+	return addr
 }
 
-func decodeCNAME(rr dns.RR) (string, bool) {
-	c, ok := rr.(*dns.CNAME)
-	if !ok {
-		return "", false
-	}
-	return plainName(c.Target), true
+func decodeCNAME(rr *dns.CNAME) string { return plainName(rr.Target) }
+
+func decodeMX(rr *dns.MX) MX {
+	return MX{Host: plainName(rr.Mx), Preference: rr.Preference}
 }
 
-func decodeMX(rr dns.RR) (MX, bool) {
-	m, ok := rr.(*dns.MX)
-	if !ok {
-		return MX{}, false
-	}
-	return MX{Host: plainName(m.Mx), Preference: m.Preference}, true
+func decodePTR(rr *dns.PTR) string { return plainName(rr.Ptr) }
+
+func decodeTLSA(rr *dns.TLSA) TLSA {
+	data, _ := hex.DecodeString(rr.Certificate)
+	return TLSA{Usage: rr.Usage, Selector: rr.Selector, MatchingType: rr.MatchingType, Data: data}
 }
 
-func decodePTR(rr dns.RR) (string, bool) {
-	p, ok := rr.(*dns.PTR)
-	if !ok {
-		return "", false
-	}
-	return plainName(p.Ptr), true
-}
-
-func decodeTLSA(rr dns.RR) (TLSA, bool) {
-	t, ok := rr.(*dns.TLSA)
-	if !ok {
-		return TLSA{}, false
-	}
-	data, err := hex.DecodeString(t.Certificate)
-	return TLSA{Usage: t.Usage, Selector: t.Selector, MatchingType: t.MatchingType, Data: data}, err == nil
-}
-
-func decodeTXT(rr dns.RR) (string, bool) {
-	t, ok := rr.(*dns.TXT)
-	if !ok {
-		return "", false
-	}
+func decodeTXT(rr *dns.TXT) string {
 	var b strings.Builder
-	for _, s := range t.Txt {
+	for _, s := range rr.Txt {
 		unescape(&b, s)
 	}
-	return b.String(), true
+	return b.String()
 }
 
 // unescape writes the octets that the character-string s stands for in the

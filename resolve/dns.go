@@ -20,7 +20,7 @@ type DNS struct {
 	Servers []string
 
 	// ResolvConf is the file that names the servers when Servers is empty; it is
-	// read again when it changes. Empty means /etc/resolv.conf. Without the file, or
+	// read again every 5 seconds while there are questions. Empty means /etc/resolv.conf. Without the file, or
 	// without a nameserver in it, 127.0.0.1 is asked, as resolv.conf(5) says.
 	// Of its options only trust-ad counts.
 	ResolvConf string
@@ -149,7 +149,7 @@ func (d *DNS) Close() error {
 }
 
 // lookup asks d and decodes the records afresh for each caller.
-func lookup[T any](ctx context.Context, d *DNS, name string, qtype uint16, decode func(dns.RR) (T, bool)) (Answer[T], error) {
+func lookup[R dns.RR, T any](ctx context.Context, d *DNS, name string, qtype uint16, decode func(R) T) (Answer[T], error) {
 	typ := dns.TypeToString[qtype]
 	canonical, err := canonicalName(name)
 	if err != nil {
@@ -174,8 +174,8 @@ func lookup[T any](ctx context.Context, d *DNS, name string, qtype uint16, decod
 		TTL:       r.remaining(),
 	}
 	for _, rr := range r.records {
-		if v, ok := decode(rr); ok {
-			a.Records = append(a.Records, v)
+		if record, ok := rr.(R); ok {
+			a.Records = append(a.Records, decode(record))
 		}
 	}
 	return checked(a, nil)

@@ -25,13 +25,20 @@ func TestDNSKeepsThePromisesInMemory(t *testing.T) {
 	})
 }
 
-// A server that only hands out the first alias, and a resolver without a cache that trusts nobody.
-func TestDNSKeepsThePromisesWithPartialChainsAndWithoutCache(t *testing.T) {
+func TestDNSKeepsThePromisesWithoutCacheAndWithoutTrust(t *testing.T) {
+	t.Parallel()
+	resolvetest.Run(t, func(t *testing.T, z *resolvetest.Zone) resolve.Resolver {
+		return overMemory(t, resolvetest.NewServer(z), &resolve.DNS{CacheSize: -1, TryTimeout: time.Second, Timeout: 2 * time.Second})
+	})
+}
+
+// The server only hands out the first alias of a chain.
+func TestDNSKeepsThePromisesWithPartialChains(t *testing.T) {
 	t.Parallel()
 	resolvetest.Run(t, func(t *testing.T, z *resolvetest.Zone) resolve.Resolver {
 		s := resolvetest.NewServer(z)
 		s.Partial = true
-		return overMemory(t, s, &resolve.DNS{CacheSize: -1, TryTimeout: time.Second, Timeout: 2 * time.Second})
+		return overMemory(t, s, &resolve.DNS{TrustAD: true, TryTimeout: time.Second, Timeout: 2 * time.Second})
 	})
 }
 

@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -113,6 +114,30 @@ func IsNotFound(err error) bool {
 	k := KindOf(err)
 	return err != nil && (k == NXDomain || k == NoData)
 }
+
+// joined is several causes on one line, for the log.
+type joined []error
+
+// compact returns the causes that are there as one error, or nil.
+func (j joined) compact() error {
+	j = slices.DeleteFunc(j, func(err error) bool { return err == nil })
+	if len(j) == 0 {
+		return nil
+	}
+	return j
+}
+
+// Error describes the causes in turn.
+func (j joined) Error() string {
+	texts := make([]string, len(j))
+	for i, err := range j {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap returns the causes.
+func (j joined) Unwrap() []error { return j }
 
 var (
 	errEmpty    = errors.New("answer without records")

@@ -24,7 +24,7 @@ func (d *DNS) exchange(ctx context.Context, up *upstream, q question) (*dns.Msg,
 		}
 		reply, err := d.try(ctx, up.servers[at], q)
 		if ctx.Err() != nil {
-			return nil, errors.Join(ctx.Err(), last)
+			return nil, joined{ctx.Err(), last}.compact()
 		}
 		if err == nil {
 			if err = verdict(reply); err == nil {

@@ -297,7 +297,7 @@ func (f *finder) mix(addrs []netip.Addr) []netip.Addr {
 // nothingLeft says why no host is left. One failure that may pass makes the
 // whole one that may pass (RFC 7672 §2.1.2).
 func (f *finder) nothingLeft(t *Targets, looped bool) error {
-	var causes []error
+	var causes joined
 	for _, s := range t.Skipped {
 		if IsTemporary(s.Err) {
 			return f.wrap(s.Err)
@@ -306,11 +306,11 @@ func (f *finder) nothingLeft(t *Targets, looped bool) error {
 	}
 	switch {
 	case looped:
-		return f.error(Loop, errors.Join(causes...))
+		return f.error(Loop, causes.compact())
 	case t.Implicit && len(causes) == 1:
 		return f.wrap(causes[0])
 	}
-	return f.error(Unusable, errors.Join(causes...))
+	return f.error(Unusable, causes.compact())
 }
 
 func (f *finder) error(kind Kind, cause error) error {

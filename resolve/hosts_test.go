@@ -408,6 +408,14 @@ func TestUnknownErrorsAreTemporary(t *testing.T) {
 	}
 }
 
+// Q4: a server that denies the name when asked for MX is believed, A record or not.
+func TestNXDomainIsNoImplicitMX(t *testing.T) {
+	_, err := resolve.Hosts(t.Context(), faulty{hostsResolver(), &resolve.Error{Kind: resolve.NXDomain}}, "implicit.test", us)
+	if resolve.KindOf(err) != resolve.NXDomain {
+		t.Errorf("error %v", err)
+	}
+}
+
 // Taken for "no MX records", an empty answer would send mail to the wrong host.
 func TestAnEmptyAnswerIsNotTheAbsenceOfRecords(t *testing.T) {
 	_, err := resolve.Hosts(t.Context(), faulty{hostsResolver(), nil}, "implicit.test", us)

@@ -5,9 +5,34 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
+
+func TestNegativeTTLIsTheLeastOfTheSOA(t *testing.T) {
+	for _, tt := range []struct {
+		ttl, minimum uint32
+		want         time.Duration
+	}{{60, 600, time.Minute}, {600, 60, time.Minute}, {86400, 86400, time.Hour}, {0, 60, 0}, {60, 1 << 31, 0}} {
+		m := &dns.Msg{Ns: []dns.RR{&dns.SOA{Hdr: dns.RR_Header{Ttl: tt.ttl}, Minttl: tt.minimum}}}
+		if got, ok := new(DNS).negativeTTL(m); got != tt.want || !ok {
+			t.Errorf("TTL %d, minimum %d: %v, %t, want %v", tt.ttl, tt.minimum, got, ok, tt.want)
+		}
+	}
+}
+
+func TestUnescape(t *testing.T) {
+	for s, want := range map[string]string{
+		"": "", "plain": "plain", `\"`: `"`, `\\`: `\`, `\065`: "A", `\255\000`: "\xff\x00",
+		`\256`: "256", `\25`: "25", `\2`: "2", `end\`: `end\`, `\\065`: `\065`,
+	} {
+		var b strings.Builder
+		if unescape(&b, s); b.String() != want {
+			t.Errorf("%q became %q, want %q", s, b.String(), want)
+		}
+	}
+}
 
 // What canonicalName accepts has one form, fits in a message, and comes back from it.
 func FuzzCanonicalName(f *testing.F) {
@@ -56,7 +81,7 @@ func FuzzTXTKeepsEachOctet(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := decodeTXT(rr); !ok || got != string(octets) {
+		if got := decodeTXT(rr.(*dns.TXT)); got != string(octets) {
 			t.Fatalf("%q became %q", octets, got)
 		}
 	})
@@ -103,7 +128,7 @@ func FuzzParseReply(f *testing.F) {
 		}
 		records, ttl := recordsOf(reply, name, dns.TypeMX)
 		for _, rr := range records {
-			if mx, ok := decodeMX(rr); !ok || mx.Host == "" || mx.Host != lowerASCII(mx.Host) || ttl < 0 {
+			if mx := decodeMX(rr.(*dns.MX)); mx.Host == "" || mx.Host != lowerASCII(mx.Host) || ttl < 0 {
 				t.Fatalf("%v became %v, TTL %v", rr, mx, ttl)
 			}
 		}

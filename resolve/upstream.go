@@ -22,13 +22,12 @@ type upstream struct {
 
 	cache *cache // guarded by DNS.mu
 
-	modified time.Time // of the file it came from
-	checked  time.Time // when the file was last looked at
+	checked time.Time // when the file was last read
 }
 
 const (
 	defaultResolvConf = "/etc/resolv.conf"
-	checkInterval     = 5 * time.Second
+	rereadInterval    = 5 * time.Second
 	maxServers        = 16
 	maxResolvConf     = 64 << 10
 )
@@ -41,7 +40,7 @@ func (d *DNS) upstream() *upstream {
 		}
 		return d.up
 	}
-	if d.up == nil || time.Since(d.up.checked) >= checkInterval {
+	if d.up == nil || time.Since(d.up.checked) >= rereadInterval {
 		d.rereadResolvConf()
 	}
 	return d.up
@@ -61,40 +60,32 @@ func (d *DNS) newUpstream(servers []string, trustAD bool) *upstream {
 	return u
 }
 
-// rereadResolvConf renews d.up if the file changed, or if there is no d.up. A
-// file that cannot be read now changes nothing.
+// rereadResolvConf renews d.up if the file says something else, or if there is
+// no d.up. A file that cannot be read now changes nothing.
 func (d *DNS) rereadResolvConf() {
 	path := d.ResolvConf
 	if path == "" {
 		path = defaultResolvConf
 	}
-	var c resolvConf
-	var modified time.Time
-	f, err := os.Open(path)
-	if err == nil {
-		defer f.Close()
-		var info os.FileInfo
-		if info, err = f.Stat(); err == nil {
-			modified = info.ModTime()
-		}
-	}
 	now := time.Now()
-	if d.up != nil && (err != nil || modified.Equal(d.up.modified)) {
+	var c resolvConf
+	f, err := os.Open(path)
+	switch {
+	case err == nil:
+		c = readResolvConf(f)
+		f.Close()
+	case d.up != nil:
 		d.up.checked = now
 		return
-	}
-	if err == nil {
-		c = readResolvConf(f)
 	}
 	if len(c.servers) == 0 {
 		c.servers = []string{"127.0.0.1"}
 	}
 	next := d.newUpstream(c.servers, d.TrustAD || c.trustAD)
-	if d.up != nil && slices.Equal(d.up.servers, next.servers) && d.up.trustAD == next.trustAD {
-		next = d.up
+	if d.up == nil || !slices.Equal(d.up.servers, next.servers) || d.up.trustAD != next.trustAD {
+		d.up = next
 	}
-	next.modified, next.checked = modified, now
-	d.up = next
+	d.up.checked = now
 }
 
 type resolvConf struct {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -95,7 +96,7 @@ func parseReply(b []byte, query *dns.Msg) (reply *dns.Msg, ours bool, err error)
 	if len(reply.Question) != 1 || !sameQuestion(reply.Question[0], query.Question[0]) {
 		return nil, false, nil
 	}
-	if !reply.Truncated && !complete(b, reply) {
+	if !reply.Truncated && !complete(b, reply) || slices.ContainsFunc(reply.Answer, hollow) {
 		return nil, true, errMalformed
 	}
 	return reply, true, nil
@@ -116,6 +117,17 @@ func complete(b []byte, m *dns.Msg) bool {
 		}
 	}
 	return true
+}
+
+// hollow reports whether a record lacks fields, which package dns leaves zero.
+func hollow(rr dns.RR) bool {
+	switch rr := rr.(type) {
+	case *dns.MX:
+		return rr.Mx == "" // the root would be "."
+	case *dns.TLSA:
+		return rr.Hdr.Rdlength < 3 // usage, selector, matching type
+	}
+	return rr.Header().Rdlength == 0
 }
 
 // A channel carries messages to and from one server.

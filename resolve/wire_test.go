@@ -137,6 +137,45 @@ func TestAReplyCutBetweenRecordsIsNoAbsenceOfRecords(t *testing.T) {
 	})
 }
 
+// A record that lacks fields is no record: no MX without a host, no alias of the root.
+func TestRecordsWithoutDataAreMalformed(t *testing.T) {
+	for typ, rdata := range map[uint16]string{1: "", 5: "", 15: "\x00\x0a", 16: "", 28: "", 52: "\x03\x01"} {
+		inBubble(t, new(resolve.DNS), func(t *testing.T, w *world) {
+			w.server.Tamper = func(_ string, query, reply []byte) [][]byte {
+				hollow := slices.Clone(reply[:12+len("\x07example\x04test\x00")+4])
+				binary.BigEndian.PutUint16(hollow[6:], 1)           // ANCOUNT
+				binary.BigEndian.PutUint32(hollow[8:], 0)           // NSCOUNT, ARCOUNT
+				hollow = append(hollow, 0xc0, 12)                   // the name asked for
+				hollow = binary.BigEndian.AppendUint16(hollow, typ) // in class 1 for 60 seconds
+				hollow = append(hollow, 0, 1, 0, 0, 0, 60, 0, byte(len(rdata)))
+				return [][]byte{append(hollow, rdata...)}
+			}
+			if a, err := askType(t, w.dns, typ); !resolve.IsTemporary(err) || !strings.Contains(err.Error(), "malformed") {
+				t.Errorf("type %d: answer %s, error %v", typ, a, err)
+			}
+		})
+	}
+}
+
+// askType asks for example.test by the number of the type, an alias by A.
+func askType(t *testing.T, d *resolve.DNS, typ uint16) (string, error) {
+	var a any
+	var err error
+	switch typ {
+	case 15:
+		a, err = d.MX(t.Context(), "example.test")
+	case 16:
+		a, err = d.TXT(t.Context(), "example.test")
+	case 28:
+		a, err = d.AAAA(t.Context(), "example.test")
+	case 52:
+		a, err = d.TLSA(t.Context(), "example.test")
+	default:
+		a, err = d.A(t.Context(), "example.test")
+	}
+	return fmt.Sprint(a), err
+}
+
 func TestFaultsOfTheServerAreTemporaryAfterAllTries(t *testing.T) {
 	for fault, want := range map[resolvetest.Fault]struct {
 		networks string
@@ -201,6 +240,34 @@ func TestTruncatedRepliesAreNothingWhenTCPFails(t *testing.T) {
 	})
 }
 
+func TestOddRepliesAreTemporaryAndSayWhy(t *testing.T) {
+	for want, tamper := range map[string]func(network string, reply []byte) []byte{
+		"RCODE 12":           func(_ string, reply []byte) []byte { reply[3] |= 12; return reply },
+		"truncated over TCP": func(_ string, reply []byte) []byte { reply[2] |= 0x02; return reply },
+		"EOF": func(network string, reply []byte) []byte {
+			if network == "tcp" {
+				return nil // the connection ends
+			}
+			reply[2] |= 0x02
+			return reply
+		},
+	} {
+		inBubble(t, &resolve.DNS{Tries: 1}, func(t *testing.T, w *world) {
+			w.server.Tamper = func(network string, _, reply []byte) [][]byte {
+				if b := tamper(network, reply); b != nil {
+					return [][]byte{b}
+				}
+				go w.server.Close()
+				return nil
+			}
+			_, err := w.dns.MX(t.Context(), "example.test")
+			if !resolve.IsTemporary(err) || !strings.Contains(err.Error(), want) {
+				t.Errorf("error %v, want %q", err, want)
+			}
+		})
+	}
+}
+
 // RFC 6891 §7: FORMERR to a question with EDNS0 means to ask without.
 func TestServersWithoutEDNSAreAskedWithout(t *testing.T) {
 	inBubble(t, new(resolve.DNS), func(t *testing.T, w *world) {
@@ -236,6 +303,9 @@ func TestTheTimeoutEndsALookupWithAllItsTries(t *testing.T) {
 		_, err := w.dns.MX(t.Context(), "example.test")
 		if !resolve.IsTemporary(err) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
+		}
+		if text := err.Error(); !strings.Contains(text, "deadline exceeded; server 192.0.2.53:53: ") || strings.Contains(text, "\n") {
+			t.Errorf("error %q does not tell of the tries on one line", text)
 		}
 		if took := time.Since(begun); took != 7*time.Second {
 			t.Errorf("took %v", took)

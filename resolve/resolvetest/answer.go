@@ -16,7 +16,8 @@ type answer struct {
 	records   []dns.RR
 	name      string // where the chain led
 	soa       dns.RR // of the zone of name, when there are no records; may be nil
-	authentic bool
+	authentic bool   // all of it
+	signed    bool   // the first name
 	fault     Fault
 	delay     time.Duration
 }
@@ -25,7 +26,7 @@ type answer struct {
 func (z *Zone) find(name string, qtype uint16) answer {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	a := answer{name: name, authentic: true}
+	a := answer{name: name, authentic: true, signed: z.isSecure(name)}
 	for {
 		a.authentic = a.authentic && z.isSecure(a.name)
 		a.delay += z.delays[a.name]

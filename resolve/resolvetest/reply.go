@@ -45,8 +45,11 @@ func (s *Server) reply(network string, q *dns.Msg, found answer) []byte {
 
 // fill puts into m what was found.
 func (s *Server) fill(m, q *dns.Msg, found answer) {
+	opt := q.IsEdns0()
+	asked := q.AuthenticatedData || opt != nil && opt.Do() // RFC 6840 §5.7, §5.8
 	if s.Partial && len(found.chain) > 0 {
 		m.Answer = found.chain[:1]
+		m.AuthenticatedData = asked && found.signed
 		return
 	}
 	m.Rcode = found.rcode
@@ -54,8 +57,7 @@ func (s *Server) fill(m, q *dns.Msg, found answer) {
 	if len(found.records) == 0 && found.soa != nil {
 		m.Ns = []dns.RR{found.soa}
 	}
-	opt := q.IsEdns0()
-	m.AuthenticatedData = found.authentic && (q.AuthenticatedData || opt != nil && opt.Do())
+	m.AuthenticatedData = asked && found.authentic
 }
 
 func udpSize(opt *dns.OPT) int {
