@@ -146,7 +146,9 @@ func (s *stream) put(p []byte) int {
 	s.buf = append(s.buf, p...)
 	s.passed += int64(len(p))
 	s.trip()
-	s.link.changed.Broadcast()
+	if len(p) > 0 { // else two ends that wait for room would wake each other for ever
+		s.link.changed.Broadcast()
+	}
 	return len(p)
 }
 
