@@ -110,13 +110,13 @@ func (c *checker) mailbox(conn *sqlite.Conn, m mailboxRow) error {
 // has no row, so the log need not be asked.
 func (c *checker) sameUIDs(m mailboxRow, t *table, rows *loader) {
 	var a, b store.UIDSet
-	for e := range t.all(nil) {
+	for e := range t.every() {
 		a.Add(e.uid)
 		if r := rows.table.find(e.uid); r != nil && (r.size != e.size || r.date != e.date) {
 			c.report("mailbox %d of account %d: message %d differs from its row", m.mailbox, m.account, e.uid)
 		}
 	}
-	for e := range rows.table.all(nil) {
+	for e := range rows.table.every() {
 		b.Add(e.uid)
 	}
 	if lost, extra := b.Subtract(a), a.Subtract(b); !lost.IsEmpty() || !extra.IsEmpty() {

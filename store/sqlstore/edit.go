@@ -108,7 +108,7 @@ func (t *table) packed() *table {
 	out := *t
 	out.chunks, out.tail = nil, &chunk{first: 1}
 	p := &out
-	for e := range t.all(nil) {
+	for e := range t.every() {
 		p = p.with(*e)
 	}
 	// Every chunk is another now, and goes to disk as of the newest change.

@@ -331,7 +331,7 @@ func (l *loader) build() {
 
 // sums returns the sums of the table's messages.
 func (t *table) sums() (s store.Status) {
-	for e := range t.all(nil) {
+	for e := range t.every() {
 		t.add(&s, *e, 1)
 	}
 	return s

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/postrider/postrider/store"
@@ -35,6 +36,7 @@ func (t *tx) rename(account int64, from, to string) error {
 	if err != nil {
 		return err
 	}
+	slices.SortFunc(moving, func(x, y mailboxRow) int { return store.CompareNames(x.name, y.name) })
 	for _, m := range moving {
 		seq, err := t.logged(m.boxKey, logEntry{kind: store.MailboxRenamed})
 		if err != nil {
@@ -73,12 +75,10 @@ func renamed(all []mailboxRow, from, to string) ([]mailboxRow, error) {
 	switch {
 	case len(moving) == 0:
 		return nil, store.ErrNotExist
-	case from == to:
+	case from == to || taken[to]:
 		return nil, store.ErrExist
 	case store.IsBelow(to, from):
 		return nil, store.ErrName
-	case taken[to]:
-		return nil, store.ErrExist
 	}
 	for _, m := range moving {
 		if taken[m.name] {

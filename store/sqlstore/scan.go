@@ -25,6 +25,9 @@ func (m *mailbox) Scan(ctx context.Context, q store.ScanQuery) iter.Seq2[store.M
 			return
 		}
 		m.a.s.end()
+		if q.UIDs == nil {
+			q.UIDs = store.AllUIDs()
+		}
 		if q.Fields == 0 {
 			m.scanTable(ctx, t, q, yield)
 		} else {

@@ -108,11 +108,11 @@ func (t *table) find(uid store.UID) *entry {
 	return nil
 }
 
-// all yields the messages of uids in ascending order, those of all if uids is nil.
+// every yields all messages in ascending order.
+func (t *table) every() iter.Seq[*entry] { return t.all(store.AllUIDs()) }
+
+// all yields the messages of uids in ascending order.
 func (t *table) all(uids store.UIDSet) iter.Seq[*entry] {
-	if uids == nil {
-		uids = store.AllUIDs()
-	}
 	return func(yield func(*entry) bool) {
 		for s := range t.spans(uids) {
 			entries := t.chunk(s.chunk).entries
