@@ -123,7 +123,7 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) error {
 	if hash != "" && errPassword == nil && h.remembers(hash, password) {
 		return nil
 	}
-	want := h.dummy
+	want := h.dummy // random octets, the hash of no password
 	if hash != "" {
 		var err error
 		if want, err = parsePHC(hash); err != nil {
@@ -134,7 +134,7 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) error {
 	if err != nil {
 		return err
 	}
-	if subtle.ConstantTimeCompare(got, want.hash) == 0 || hash == "" || errPassword != nil {
+	if subtle.ConstantTimeCompare(got, want.hash) == 0 || errPassword != nil {
 		return ErrCredentials
 	}
 	h.remember(hash, password)

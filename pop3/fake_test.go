@@ -197,8 +197,12 @@ func (c *fakeContent) ReadAt(p []byte, off int64) (int, error) {
 		return c.Content.ReadAt(p, off)
 	case off < half:
 		n, err := c.Content.ReadAt(p[:min(int64(len(p)), half-off)], off)
-		if n < len(p) && err == nil {
-			err = errors.Join(read, short)
+		switch {
+		case n == len(p):
+		case read != nil:
+			err = read
+		default:
+			err = io.EOF
 		}
 		return n, err
 	case read != nil:

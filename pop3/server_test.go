@@ -318,7 +318,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		s.Rand = strings.NewReader("12345678")
 		serve(t, &n, s)
 		c := dial(t, &n)
-		c.send("USER ann", "PASS sesame", "AUTH PLAIN c2VzYW1l", "AUTH PLAIN", "c2VzYW1l", "PASS sesame", "USER ann", "PASS secret", "RETR 1", "DELE 1", "QUIT")
+		c.send("USER down", "PASS sesame", "USER ann", "PASS sesame", "AUTH PLAIN c2VzYW1l", "AUTH PLAIN", "c2VzYW1l", "PASS sesame", "USER ann", "PASS secret", "RETR 1", "DELE 1", "QUIT")
 		if _, err := io.ReadAll(c.Reader); err != nil {
 			t.Fatal(err)
 		}
@@ -330,7 +330,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 				t.Errorf("the log has %q:\n%s", secret, &log)
 			}
 		}
-		for _, want := range []string{"msg=connect", "msg=reject", "code=AUTH", "msg=close", "account=ann", "retrieved=1", "removed=1", "session=3132333435363738", "remote=203.0.113.1:"} {
+		for _, want := range []string{"msg=connect", "level=INFO msg=reject", "level=ERROR msg=reject", "code=AUTH", "code=SYS/TEMP", "on fire", "msg=close", "account=ann", "retrieved=1", "removed=1", "session=3132333435363738", "remote=203.0.113.1:"} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("the log lacks %s:\n%s", want, &log)
 			}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -94,6 +95,23 @@ func TestAChangeByAnotherProcessIsSeenAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	verify(account.ErrCredentials)
+}
+
+func TestTwoProcessesMayChangeAccountsAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "accounts.db")
+	var wg sync.WaitGroup
+	for p := range 2 {
+		d := openFile(t, path)
+		wg.Go(func() {
+			for i := range 50 {
+				if err := d.Add(t.Context(), account.Entry{Name: fmt.Sprintf("%d of %d", i, p)}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestTheFileIsItsOwnersOnly(t *testing.T) {
