@@ -206,7 +206,7 @@ func (w *writer) address(a *Address) {
 
 // part writes p, whose octets lie within start and end.
 func (w *writer) part(p *Part, start, end int64) {
-	w.bad = w.bad || p.End > end
+	w.bad = w.bad || p.End > end || p.BodyStart-p.HeaderStart > MaxHeaderSize
 	flags := 0
 	set := func(flag int, on bool) {
 		if on {
@@ -538,7 +538,7 @@ func (r *reader) part(start, end int64, depth int) *Part {
 	r.parts = r.parts[1:]
 	flags := r.num64()
 	p.HeaderStart = r.offset(start, end)
-	p.BodyStart = r.offset(p.HeaderStart, end)
+	p.BodyStart = r.offset(p.HeaderStart, min(end, p.HeaderStart+MaxHeaderSize))
 	p.End = r.offset(p.BodyStart, end)
 	p.Lines = r.num64()
 	p.Type, p.Subtype, p.Encoding = r.str(), r.str(), r.str()

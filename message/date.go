@@ -76,7 +76,7 @@ func (d *dateParser) clock(w string) {
 		w, zone = w[:i], w[i:]
 	}
 	parts := strings.SplitN(w, ":", 4)
-	if len(parts) == 4 || d.hasClock {
+	if len(parts) < 2 || len(parts) > 3 || d.hasClock {
 		return
 	}
 	hour, ok1 := digits(parts[0], 23)

@@ -218,7 +218,7 @@ func TestHostileMessagesCostLinearTime(t *testing.T) {
 		for range s.Structure.Fields(bytes.NewReader(b)) {
 			n++
 		}
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("%s: %d octets took %v", name, len(b), took)
 		} else {
 			t.Logf("%-25s %8v, %d fields", name, took.Round(time.Millisecond), n)

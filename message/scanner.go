@@ -57,7 +57,7 @@ func (s *Scanner) reset() {
 		line: s.line[:0], stack: s.stack[:0], sample: s.sample[:0],
 		header: header{text: s.header.text[:0], fields: s.header.fields[:0]},
 	}
-	if cap(s.line) > chunkSize || cap(s.header.text) > chunkSize {
+	if cap(s.line) > chunkSize || cap(s.header.text) > chunkSize || cap(s.header.fields) > 1000 {
 		s.line, s.header = nil, header{}
 	}
 }
