@@ -19,8 +19,7 @@ func (c *serverConn) auth(arg string) {
 		c.protest(503, "5.5.1", "already authenticated")
 		return
 	case c.set.maxAuth > 0 && c.authFailures >= c.set.maxAuth:
-		c.reply(421, "4.7.0", c.server.Hostname+" saw too many failed logins, closing the connection")
-		c.end(errTooManyLogins)
+		c.giveUp(errTooManyLogins)
 		return
 	case mechanism == "":
 		c.protest(501, "5.5.4", "syntax: AUTH mechanism [initial-response]")

@@ -153,16 +153,16 @@ func (c *serverConn) toEach(st *postrider.Status) []*postrider.Status {
 func (c *serverConn) settle(replies []*postrider.Status, size int64) {
 	accepted := 0
 	for i, st := range replies {
-		var to slog.Attr
+		var only slog.Attr
 		if c.server.LMTP {
-			to = slog.String("to", c.tx.Envelope.Recipients[i].ForwardPath.String())
+			only = to(c.tx.Envelope.Recipients[i])
 		}
 		if !accepts(st) {
-			c.refuse(st, to, slog.Int64("size", size))
+			c.refuse(st, only, slog.Int64("size", size))
 			continue
 		}
 		accepted++
-		c.log(slog.LevelInfo, "accept", to, slog.Int("recipients", len(c.tx.Envelope.Recipients)), slog.Int64("size", size),
+		c.log(slog.LevelInfo, "accept", only, slog.Int("recipients", len(c.tx.Envelope.Recipients)), slog.Int64("size", size),
 			slog.Duration("took", time.Since(c.tx.Start)))
 		c.accept(st, "2.0.0", "accepted as "+c.tx.ID)
 	}
@@ -170,5 +170,5 @@ func (c *serverConn) settle(replies []*postrider.Status, size int64) {
 		c.reset()
 		return
 	}
-	c.tx, c.errors, c.junk = nil, 0, 0
+	c.tx, c.errors, c.junk, c.refused = nil, 0, 0, 0
 }

@@ -13,32 +13,39 @@ func (c *serverConn) rcpt(arg string) {
 		c.protest(st.ReplyCode(), st.EnhancedCode(), st.Text)
 		return
 	}
-	to := slog.String("to", r.ForwardPath.String())
+	if c.set.maxRefused > 0 && c.refused >= c.set.maxRefused {
+		c.giveUp(errTooManyRefused)
+		return
+	}
 	if most := c.set.maxRecipients; most > 0 && len(c.tx.Envelope.Recipients) >= most {
-		c.refuse(&postrider.Status{Code: "4.5.3", Reply: 452, Text: "too many recipients; send the message to the others again"}, to)
+		c.refuse(&postrider.Status{Code: "4.5.3", Reply: 452, Text: "too many recipients; send the message to the others again"}, to(r))
 		return
 	}
 	if st = c.askRcpt(&r); !accepts(st) {
-		c.refuse(c.plainForward(st), to)
+		c.refused++
+		c.refuse(c.plainForward(st), to(r))
 		return
 	}
 	c.tx.Envelope.Recipients = append(c.tx.Envelope.Recipients, r)
 	c.accept(c.plainForward(st), "2.1.5", "recipient ok")
 }
 
+// to is the attribute of a recipient in logs.
+func to(r postrider.Recipient) slog.Attr { return slog.String("to", r.ForwardPath.String()) }
+
 func (c *serverConn) parseRcpt(arg string) (r postrider.Recipient, st *postrider.Status) {
 	arg, ok := cutPrefixFold(arg, "TO:")
 	if !ok {
 		return r, syntaxError("5.5.4", "syntax: RCPT TO:<address>")
 	}
-	to, params, err := cutPath(arg)
+	path, params, err := cutPath(arg)
 	switch {
 	case err != nil:
 		return r, syntaxError("5.1.3", err.Error())
-	case to.IsNull():
+	case path.IsNull():
 		return r, syntaxError("5.1.3", "the null path receives no mail")
 	}
-	r.ForwardPath = to
+	r.ForwardPath = path
 	if err := parseParams(c, c.set.rcptParams, &r, params); err != nil {
 		return r, paramError(err)
 	}

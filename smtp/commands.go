@@ -86,7 +86,9 @@ func (c *serverConn) dispatch(line []byte) {
 		cmd.run(c, string(arg))
 	}
 	if cmd == nil || !cmd.batch || c.ended {
-		c.out.Flush()
+		if err := c.out.Flush(); err != nil {
+			c.end(err)
+		}
 	}
 }
 
@@ -165,8 +167,7 @@ func (c *serverConn) tooMuchJunk() bool {
 	if c.junk++; c.set.maxJunk == 0 || c.junk <= c.set.maxJunk {
 		return false
 	}
-	c.reply(421, "4.7.0", c.server.Hostname+" saw too many commands without a message, closing the connection")
-	c.end(errTooMuchJunk)
+	c.giveUp(errTooMuchJunk)
 	return true
 }
 

@@ -37,7 +37,9 @@ type serverConn struct {
 	features     Features
 	turnedAway   bool // greeted with 554
 	connected    bool // the Connect hooks were asked
-	errors, junk int  // since the last message
+	errors       int  // since the last message, as are the next two
+	junk         int
+	refused      int // recipients
 	authFailures int
 
 	received, budget int64 // octets of the present message read and, unless zero, to be read at most
@@ -54,6 +56,7 @@ var (
 	errHandlerTimeout = errors.New("call of the handler or of a hook took too long")
 	errTooManyErrors  = errors.New("too many errors")
 	errTooMuchJunk    = errors.New("too many commands without a message")
+	errTooManyRefused = errors.New("too many refused recipients")
 	errTooManyLogins  = errors.New("too many failed logins")
 	errEndless        = errors.New("message without an end")
 	errInjected       = errors.New("data after STARTTLS in the clear")
@@ -96,11 +99,10 @@ func (c *serverConn) serve() {
 
 // begin makes the session and, where TLS comes first, shakes hands.
 func (c *serverConn) begin() {
-	c.session = &Session{
-		ID: c.server.newID(), Remote: c.raw.RemoteAddr(), Local: c.raw.LocalAddr(), Start: time.Now(), LMTP: c.server.LMTP,
-	}
+	c.session = &Session{Remote: c.raw.RemoteAddr(), Local: c.raw.LocalAddr(), Start: time.Now(), LMTP: c.server.LMTP}
 	c.attach(c.raw)
-	c.log(slog.LevelInfo, "connect", slog.Any("local", c.session.Local))
+	c.session.ID = c.server.newID()
+	c.log(slog.LevelInfo, "connect", slog.String("local", c.session.Local.String()))
 	switch tc, ok := c.raw.(*tls.Conn); {
 	case ok:
 		c.handshake(tc)
@@ -133,6 +135,12 @@ func (c *serverConn) handshake(tc *tls.Conn) {
 	state := tc.ConnectionState()
 	c.session.TLS = &state
 	c.attach(tc)
+}
+
+// giveUp tells a client that has gone too far, and ends the session.
+func (c *serverConn) giveUp(why error) {
+	c.reply(421, "4.7.0", c.server.Hostname+" saw "+why.Error()+", closing the connection")
+	c.end(why)
 }
 
 // end makes the current turn the last.
@@ -260,7 +268,7 @@ func (c *serverConn) log(level slog.Level, msg string, attrs ...slog.Attr) {
 		return
 	}
 	all := make([]slog.Attr, 0, 16)
-	all = append(all, slog.String("session", c.session.ID), slog.Any("remote", c.session.Remote))
+	all = append(all, slog.String("session", c.session.ID), slog.String("remote", c.session.Remote.String()))
 	if c.tx != nil {
 		all = append(all, slog.String("transaction", c.tx.ID), slog.String("from", c.tx.Envelope.ReversePath.String()))
 	}

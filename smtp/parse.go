@@ -60,7 +60,10 @@ func cutPrefixFold(s, prefix string) (rest string, ok bool) {
 	return strings.TrimLeft(s[len(prefix):], " "), true
 }
 
-var errPath = errors.New("address must stand in angle brackets")
+var (
+	errPath  = errors.New("address must stand in angle brackets")
+	errRoute = errors.New("bad source route")
+)
 
 // cutPath reads the Path at the start of s (RFC 5321 §4.1.2) and returns its address
 // and what follows. A source route is checked and forgotten (RFC 5321 §3.6.1). The
@@ -109,7 +112,6 @@ func mailboxLen(s string) int {
 
 // cutRoute removes a source route: @a.example,@b.example: and what follows stays.
 func cutRoute(s string) (string, error) {
-	errRoute := errors.New("bad source route")
 	for strings.HasPrefix(s, "@") {
 		n := strings.IndexAny(s, ",:")
 		if strings.HasPrefix(s, "@[") {

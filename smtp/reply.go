@@ -82,8 +82,7 @@ func printable(s string, utf8ok bool) string {
 // protest answers a command that breaks the rules of the protocol, and counts it.
 func (c *serverConn) protest(code int, enhanced, text string) {
 	if c.errors++; c.set.maxErrors > 0 && c.errors > c.set.maxErrors {
-		c.reply(421, "4.7.0", c.server.Hostname+" saw too many errors, closing the connection")
-		c.end(errTooManyErrors)
+		c.giveUp(errTooManyErrors)
 		return
 	}
 	c.log(slog.LevelDebug, "protest", slog.Int("code", code), slog.String("err", text))

@@ -91,7 +91,7 @@ func (v *serving) accept() error {
 			return err
 		default:
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			v.set.log.LogAttrs(v.ctx, slog.LevelError, "accept failed", slog.Any("err", err))
+			v.set.log.LogAttrs(v.ctx, slog.LevelError, "accept failed", slog.String("err", err.Error()))
 			v.sleep(pause)
 		}
 	}
@@ -136,8 +136,8 @@ var errTooManySessions = errors.New("too many sessions")
 // refuse tells a client that there are too many, unless it waits for TLS. A new
 // connection takes a line without waiting.
 func (v *serving) refuse(nc net.Conn) {
-	v.set.log.LogAttrs(v.ctx, slog.LevelWarn, "reject", slog.Any("remote", nc.RemoteAddr()), slog.String("code", "421 4.3.2"),
-		slog.Any("err", errTooManySessions))
+	v.set.log.LogAttrs(v.ctx, slog.LevelWarn, "reject", slog.String("remote", nc.RemoteAddr().String()),
+		slog.String("err", errTooManySessions.Error()))
 	if _, ok := nc.(*tls.Conn); ok || v.tls {
 		return
 	}

@@ -70,6 +70,10 @@ type Server struct {
 	// and VRFY, since the session began or a message was accepted. The next is answered 421
 	// 4.7.0. Zero means 200; negative means no limit.
 	MaxJunk int
+	// MaxRefused is how many recipients may be refused since the session began or a
+	// message was accepted, so that nobody tries out a dictionary. The next RCPT is
+	// answered 421 4.7.0. Zero means 1000; negative means no limit.
+	MaxRefused int
 	// MaxAuthFailures is how many logins may fail in a session. The next AUTH
 	// is answered 421 4.7.0. Zero means 5; negative means no limit.
 	MaxAuthFailures int
@@ -125,7 +129,7 @@ type settings struct {
 	maxSize                                 int64 // 0 is no limit, here and below
 	maxRecipients                           int
 	maxLine, lineLimit                      int // of most commands; of the longest
-	maxErrors, maxJunk, maxAuth             int
+	maxErrors, maxJunk, maxRefused, maxAuth int
 	maxSessions                             int
 	command, data, write, handshake, handle time.Duration
 	log                                     *slog.Logger
@@ -164,6 +168,7 @@ func (s *Server) settings() *settings {
 		maxLine:       orDefault(s.MaxLine, 2048),
 		maxErrors:     orDefault(s.MaxErrors, 20),
 		maxJunk:       orDefault(s.MaxJunk, 200),
+		maxRefused:    orDefault(s.MaxRefused, 1000),
 		maxAuth:       orDefault(s.MaxAuthFailures, 5),
 		maxSessions:   orDefault(s.MaxSessions, 1000),
 		command:       orDefault(s.CommandTimeout, 5*time.Minute),

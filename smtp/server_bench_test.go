@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -115,4 +116,43 @@ func cpuTime() int64 {
 		return 0
 	}
 	return u.Utime.Nano() + u.Stime.Nano()
+}
+
+// BenchmarkIdleSession tells what a session costs in memory that has said EHLO and then waits. The client's end of the
+// connection, less than 1 KiB, is in it.
+func BenchmarkIdleSession(b *testing.B) {
+	const sessions = 500
+	for b.Loop() {
+		srv := newTestServer(smtp.HandlerFunc(func(context.Context, *smtp.Transaction, postrider.Content) error { return nil }))
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- srv.Serve(context.Background(), ln) }()
+		before := memoryInUse()
+		var conns []net.Conn
+		for range sessions {
+			conn, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			conns = append(conns, conn)
+			talk(b, conn, "EHLO client.example.net")
+		}
+		b.ReportMetric(float64(memoryInUse()-before)/sessions, "B/session")
+		for _, conn := range conns {
+			conn.Close()
+		}
+		srv.Close()
+		<-served
+	}
+}
+
+func memoryInUse() int64 {
+	runtime.GC()
+	runtime.GC() // the second empties the pools
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
 }

@@ -129,6 +129,7 @@ func smallLimits(s *smtp.Server) {
 	s.MaxRecipients = 100
 	s.MaxErrors = 3
 	s.MaxJunk = 4
+	s.MaxRefused = 3
 	s.MaxAuthFailures = 2
 	s.MaxSessions = 2
 	s.MaxLine = 1024
@@ -142,6 +143,8 @@ func noLimits(s *smtp.Server) {
 	s.MaxRecipients = -1
 	s.MaxErrors = -1
 	s.MaxJunk = -1
+	s.MaxRefused = -1
+	s.MaxAuthFailures = -1
 	s.MaxSessions = -1
 	s.CommandTimeout = -1
 	s.HandlerTimeout = -1
