@@ -93,24 +93,20 @@ func (c *Client) login(client sasl.Client) *ClientError {
 		return clientAuthError(err)
 	}
 	r, fail := c.startLogin(mechanism, &initial)
-	for range clientAuthSteps {
-		if fail != nil {
-			return fail
+	for steps := 0; fail == nil && r.class() == 3; steps++ {
+		if steps == clientAuthSteps {
+			return c.cancelLogin(errors.New("too many challenges"))
 		}
-		switch r.class() {
-		case 2:
-			return nil
-		case 3:
-		default:
-			return c.refused(StageAuth, r)
-		}
-		var response []byte
-		if response, err = clientChallenge(client, r, &initial); err != nil {
+		response, err := clientChallenge(client, r, &initial)
+		if err != nil {
 			return c.cancelLogin(err)
 		}
 		r, fail = c.respond(base64.StdEncoding.EncodeToString(response))
 	}
-	return c.cancelLogin(errors.New("too many challenges"))
+	if fail == nil && r.class() != 2 {
+		fail = c.refused(StageAuth, r)
+	}
+	return fail
 }
 
 // startLogin sends AUTH, with the initial response if the line has room for it (RFC 4954 §4), and sets *initial to nil then.
