@@ -55,7 +55,10 @@ func (r *run) deferral(m Message, e Entry, o Outcome, now time.Time) Outcome {
 		return o
 	}
 	if o.RetryAt.Before(now) {
-		o.RetryAt = r.Retry.next(m, e.Attempts+1, now, r.chance())
+		o.RetryAt = now.Add(r.Retry.Wait(e.Attempts+1, r.chance()))
+	}
+	if end, ok := r.Retry.expires(m); ok && o.RetryAt.After(end) {
+		o.RetryAt = end // one last attempt
 	}
 	return o
 }
@@ -104,7 +107,7 @@ func (r *run) reports(ctx context.Context, c Claim, outcomes []Outcome) ([]Submi
 	now := time.Now()
 	env := c.Message.Envelope
 	report := dsn.Report{
-		ID:           fmt.Sprintf("%s.%d", c.Message.ID, now.UnixNano()),
+		ID:           fmt.Sprintf("%s.%d.%d", c.Message.ID, c.Recipients[0].Index, c.Recipients[0].Attempts+1),
 		ReportingMTA: r.Hostname,
 		To:           env.ReversePath,
 		Arrived:      c.Message.Created,
@@ -113,6 +116,7 @@ func (r *run) reports(ctx context.Context, c Claim, outcomes []Outcome) ([]Submi
 		Return:       env.Return,
 		Body:         env.Body,
 		SMTPUTF8:     env.SMTPUTF8,
+		RequireTLS:   env.RequireTLS,
 	}
 	for _, o := range outcomes {
 		for _, e := range c.Recipients {

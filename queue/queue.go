@@ -27,24 +27,27 @@ var (
 // queue's own clock.
 type Queue interface {
 	// Put adds messages, all or none, and returns their IDs in the same order. The
-	// contents are borrowed.
+	// contents are borrowed; what else a Submission points to is shared, and must not be
+	// changed any more.
 	Put(ctx context.Context, subs ...Submission) ([]ID, error)
 
 	// Claim leases recipients that are due, not held and not leased: at most q.Max
-	// claims, those due first first. The recipients of a claim share message,
-	// transport and next hop, and are all of those that are due, up to q.MaxRecipients. It
-	// returns an empty slice if nothing is due.
+	// claims, those due first first, where what was leased before counts as due when its lease
+	// ended, if that was later. The recipients of a claim share message, transport and next hop, and are
+	// all of those that are due, up to q.MaxRecipients. It returns an empty slice if nothing
+	// is due.
 	Claim(ctx context.Context, q ClaimQuery) ([]Claim, error)
 
-	// Renew makes the lease last for d from now on. ErrStale.
+	// Renew makes the lease last for d from now on, more than 0. ErrStale.
 	Renew(ctx context.Context, t Token, d time.Duration) error
 
 	// Settle records what became of the recipients of a claim and ends its lease, and
 	// puts reports (the DSNs due because of it) in the queue, in one transaction. A
 	// recipient that is delivered or failed leaves the queue, and the message with the
 	// last one; a deferred one is due again at its RetryAt. Recipients of the claim that
-	// no outcome names are given back as they were. ErrStale if another runner may
-	// have them: then nothing is recorded.
+	// no outcome names are given back as they were; outcomes of others have no effect. ErrStale if
+	// another runner may have them, or nothing is left of them. An error means that nothing
+	// was recorded.
 	Settle(ctx context.Context, t Token, outcomes []Outcome, reports ...Submission) error
 
 	// Content returns the bytes of a message, exactly as they were put in. The caller closes
@@ -52,8 +55,9 @@ type Queue interface {
 	Content(ctx context.Context, id ID) (postrider.Content, error)
 
 	// NextDue returns when the next recipient that is neither held nor leased is due, or
-	// the next lease ends, whichever is first; the zero time if there is none.
-	NextDue(ctx context.Context) (time.Time, error)
+	// the next lease ends, whichever is first, but for those of the hops except. That may have been in
+	// the past. It returns the zero time if there is none.
+	NextDue(ctx context.Context, except ...Hop) (time.Time, error)
 
 	// Entries yields the recipients in the queue that match f, by message, oldest message
 	// first. The consumer may stop early, take its time, and change the queue meanwhile. An
@@ -64,16 +68,18 @@ type Queue interface {
 	// there were.
 	Update(ctx context.Context, f Filter, c Change) (int, error)
 
-	// Close ends the queue when all calls have returned. Leases stay: they run out.
+	// Close ends the queue when all calls have returned. Leases stay: they run out. To close
+	// again does nothing.
 	Close() error
 }
 
 // An ID names a message in the queue: 1 to 64 characters out of A-Z a-z 0-9 -. No two
-// messages of a queue ever have the same.
+// messages ever have the same, those of other queues included: a store remembers
+// deliveries by it.
 type ID string
 
-// A Token proves a lease. It is no longer good once the lease ran out and another
-// runner claimed any of the recipients.
+// A Token proves a lease. It is no longer good once its claim was settled, or the lease ran out and
+// another runner claimed any of the recipients.
 type Token string
 
 // A Submission is a message to put in the queue.
@@ -99,7 +105,7 @@ type Recipient struct {
 	// transport defines it. Recipients of a message with the same transport and next
 	// hop go in one transaction.
 	NextHop string
-	// Data is for the transport alone, at most 64 KiB.
+	// Data is for the transport alone, at most MaxData octets.
 	Data []byte
 }
 
@@ -127,7 +133,7 @@ type Entry struct {
 	// LeasedUntil is zero if nobody has a lease.
 	LeasedUntil time.Time
 	// Attempts counts the outcomes recorded so far; LastAttempt is when the last one
-	// was, LastStatus and LastRemote what it said.
+	// was, LastStatus and LastRemote what it said, as [Entry.Defer] keeps it.
 	Attempts    int
 	LastAttempt time.Time
 	LastStatus  *postrider.Status
@@ -143,7 +149,7 @@ type ClaimQuery struct {
 	// Lease is how long the claims are leased, more than 0.
 	Lease time.Duration
 	// PerHop is how many claims of one hop the caller may have under way, those in Busy
-	// included. Zero means no limit.
+	// included. Zero means no limit. See [ClaimQuery.Full].
 	PerHop int
 	// Busy counts the claims that the caller has under way.
 	Busy map[Hop]int

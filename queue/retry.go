@@ -48,29 +48,24 @@ func (r Retry) Wait(attempts int, chance float64) time.Duration {
 	return wait
 }
 
-// expires returns when a message of that age gives up, and whether it ever does.
-func (r Retry) expires(created time.Time) (time.Time, bool) {
+// expires returns when the message is given up, and whether it ever is. The time begins when the message could go out
+// first: at its receipt, or when its sender released it (RFC 4865).
+func (r Retry) expires(m Message) (time.Time, bool) {
+	from := m.Created
+	if m.Envelope.Hold.After(from) {
+		from = m.Envelope.Hold
+	}
 	switch {
 	case r.Expire < 0:
 		return time.Time{}, false
 	case r.Expire == 0:
-		return created.Add(5 * 24 * time.Hour), true
+		return from.Add(5 * 24 * time.Hour), true
 	}
-	return created.Add(r.Expire), true
-}
-
-// next returns when a recipient that was just deferred is due again: after its wait, but not later
-// than the end of its message's time, when there is one last attempt.
-func (r Retry) next(m Message, attempts int, now time.Time, chance float64) time.Time {
-	at := now.Add(r.Wait(attempts, chance))
-	if end, ok := r.expires(m.Created); ok && at.After(end) {
-		return end
-	}
-	return at
+	return from.Add(r.Expire), true
 }
 
 // expired reports whether the message's time is up.
 func (r Retry) expired(m Message, now time.Time) bool {
-	end, ok := r.expires(m.Created)
+	end, ok := r.expires(m)
 	return ok && !now.Before(end)
 }

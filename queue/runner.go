@@ -170,20 +170,29 @@ func (r *run) query() ClaimQuery {
 
 func (r *Runner) lease() time.Duration { return orDefault(r.Lease, 2*time.Minute) }
 
-// untilNext returns how long it is until something is due, at most poll. What is due already waits for a
-// hop that is busy, whose attempts poke when they end.
+// untilNext returns how long it is until something is due, at most poll. What is due for a hop that is busy waits
+// for the end of an attempt, which pokes.
 func (r *run) untilNext(ctx context.Context, poll time.Duration) time.Duration {
-	next, err := r.Queue.NextDue(ctx)
+	q := r.query()
+	var full []Hop
+	for hop := range q.Busy {
+		if q.Full(hop, 0) {
+			full = append(full, hop)
+		}
+	}
+	next, err := r.Queue.NextDue(ctx, full...)
 	if err != nil {
 		r.log().ErrorContext(ctx, "ask for the next recipient due", "err", err)
 		return poll
 	}
-	wait := time.Until(next)
-	if next.IsZero() || wait <= 0 || wait > poll {
+	if next.IsZero() {
 		return poll
 	}
-	return wait
+	return min(max(time.Until(next), breath), poll)
 }
+
+// breath is how long to wait at least, for a queue whose clock is behind ours is not to be asked over and over.
+const breath = 10 * time.Millisecond
 
 func (r *run) start(ctx context.Context, c Claim) {
 	r.mu.Lock()
@@ -205,15 +214,14 @@ func (r *run) start(ctx context.Context, c Claim) {
 // attempt tries once and settles the claim, whatever happens to ctx meanwhile.
 func (r *run) attempt(ctx context.Context, c Claim) {
 	work, cancel := context.WithCancel(ctx)
-	kept := r.keepLease(work, cancel, c.Token)
-	outcomes := r.try(work, c)
-	cancel()
-	kept.Wait()
+	defer cancel()
+	defer r.keepLease(context.WithoutCancel(ctx), cancel, c)()
+	said := r.try(work, c)
 
-	settle, done := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	settle, done := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer done()
-	outcomes, reports := r.judge(settle, c, outcomes, ctx.Err() != nil)
-	if err := r.Queue.Settle(settle, c.Token, outcomes, reports...); err != nil {
+	outcomes, reports := r.judge(settle, c, said, ctx.Err() != nil)
+	if err := r.settle(settle, c, outcomes, reports); err != nil {
 		// The lease runs out and the recipients are tried again: rather twice than never.
 		r.log().ErrorContext(ctx, "settle", "queue_id", c.Message.ID, "err", err)
 	}
@@ -224,9 +232,34 @@ func (r *run) attempt(ctx context.Context, c Claim) {
 	}
 }
 
-// keepLease renews the lease until ctx ends. A stale lease cancels the attempt: another runner has
-// the recipients.
-func (r *run) keepLease(ctx context.Context, cancel func(), t Token) *sync.WaitGroup {
+// How long a queue that fails is asked to record outcomes, and how long to wait in between.
+const (
+	settleTime  = 30 * time.Second
+	settlePause = time.Second
+)
+
+// settle records the outcomes. Mail that was delivered and is not noted as such goes out again, so a queue that
+// fails is asked more than once.
+func (r *run) settle(ctx context.Context, c Claim, outcomes []Outcome, reports []Submission) error {
+	for {
+		err := r.Queue.Settle(ctx, c.Token, outcomes, reports...)
+		if err == nil || errors.Is(err, ErrStale) || errors.Is(err, ErrClosed) {
+			return err
+		}
+		pause := time.NewTimer(settlePause)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return err
+		case <-pause.C:
+		}
+	}
+}
+
+// keepLease renews the lease until the returned function is called. A stale lease cancels the attempt: another
+// runner has the recipients.
+func (r *run) keepLease(ctx context.Context, cancel func(), c Claim) (stop func()) {
+	ctx, end := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		tick := time.NewTicker(r.lease() / 3)
@@ -237,15 +270,18 @@ func (r *run) keepLease(ctx context.Context, cancel func(), t Token) *sync.WaitG
 				return
 			case <-tick.C:
 			}
-			if err := r.Queue.Renew(ctx, t, r.lease()); errors.Is(err, ErrStale) {
+			if err := r.Queue.Renew(ctx, c.Token, r.lease()); errors.Is(err, ErrStale) {
 				cancel()
 				return
 			} else if err != nil && ctx.Err() == nil {
-				r.log().WarnContext(ctx, "renew lease", "err", err)
+				r.log().WarnContext(ctx, "renew lease", "queue_id", c.Message.ID, "err", err)
 			}
 		}
 	})
-	return &wg
+	return func() {
+		end()
+		wg.Wait()
+	}
 }
 
 // try calls the transport. A panic of its is a deferral.

@@ -49,6 +49,9 @@ type Report struct {
 	// Body and SMTPUTF8 are those of the message's envelope.
 	Body     postrider.Body
 	SMTPUTF8 bool
+	// RequireTLS is the envelope's too: the report travels as carefully as the message, and brings back its
+	// header at most (RFC 8689 §5).
+	RequireTLS bool
 	// RetryUntil is when a delayed message is given up. Zero means that the report does not say.
 	RetryUntil time.Time
 
@@ -95,6 +98,7 @@ func (r *Report) envelope() *postrider.Envelope {
 	env := &postrider.Envelope{
 		Recipients: []postrider.Recipient{{ForwardPath: r.To, Notify: postrider.NotifyNever}},
 		SMTPUTF8:   r.utf8(),
+		RequireTLS: r.RequireTLS,
 	}
 	if r.utf8() || r.eightBit {
 		env.Body = postrider.Body8BitMIME

@@ -65,12 +65,12 @@ func (r *report) Close() error { return r.original.Close() }
 func (r *Report) returned(original postrider.Content) (c postrider.Content, whole bool, err error) {
 	limit := int64(MaxReturned)
 	switch {
+	case r.Return == postrider.ReturnHeaders, r.Body == postrider.BodyBinaryMIME, r.RequireTLS:
+		limit = -1
 	case r.Return == postrider.ReturnFull:
 		limit = MaxReturnedFull
-	case r.Return == postrider.ReturnHeaders, r.Body == postrider.BodyBinaryMIME:
-		limit = -1
 	}
-	if r.Body != postrider.BodyBinaryMIME && original.Size() <= limit {
+	if original.Size() <= limit {
 		return original, true, nil
 	}
 	b := make([]byte, min(original.Size(), message.MaxHeaderSize))
