@@ -2,9 +2,12 @@
 // of other queues, and good for tests and for mail that may be lost with the
 // process: nothing of it is on stable storage.
 //
-//	q := memqueue.New()
-//	ids, err := q.Put(ctx, queue.Submission{...})
+// # Concurrency
 //
-// A Queue may be used by many goroutines at once. Its memory is that of the
-// messages in it.
+// A Queue may be used by many goroutines at once.
+//
+// # Limits
+//
+// Its memory is that of the messages in it. Claim, NextDue, Entries and Update look at every
+// recipient, so it is not for long queues.
 package memqueue

@@ -2,10 +2,11 @@ package memqueue
 
 import (
 	"context"
-	"errors"
+	"crypto/rand"
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,14 +16,21 @@ import (
 
 // Queue is a queue.Queue and a queue.Notifier in memory. Use New.
 type Queue struct {
+	name string // what makes its IDs differ from other queues'
+
 	mu       sync.Mutex // guards what follows
 	closed   bool
-	ids      int // given out so far, for messages and tokens alike
+	numbers  int // given out so far, for messages and tokens alike
 	messages map[queue.ID]*entry
 	order    []*entry // by age
 	leases   map[queue.Token]*lease
 	watchers map[*func()]bool
 }
+
+var (
+	_ queue.Queue    = (*Queue)(nil)
+	_ queue.Notifier = (*Queue)(nil)
+)
 
 // An entry is a message and those of its recipients that are not settled.
 type entry struct {
@@ -33,10 +41,11 @@ type entry struct {
 
 type recipient struct {
 	queue.Entry
-	lease queue.Token // the last one, which may have run out; empty for none
+	lease *lease // the last one, which may have run out; nil for none
 }
 
 type lease struct {
+	token      queue.Token
 	entry      *entry
 	recipients []*recipient
 	until      time.Time
@@ -45,6 +54,7 @@ type lease struct {
 // New returns an empty queue.
 func New() *Queue {
 	return &Queue{
+		name:     strings.ToLower(rand.Text()[:10]),
 		messages: map[queue.ID]*entry{},
 		leases:   map[queue.Token]*lease{},
 		watchers: map[*func()]bool{},
@@ -66,25 +76,25 @@ func (q *Queue) begin(ctx context.Context) error {
 
 // Put implements queue.Queue.
 func (q *Queue) Put(ctx context.Context, subs ...queue.Submission) ([]queue.ID, error) {
-	fresh, err := q.read(subs)
+	fresh, err := read(subs)
 	if err != nil {
 		return nil, err
 	}
 	if err := q.begin(ctx); err != nil {
 		return nil, err
 	}
+	defer q.mu.Unlock()
 	ids := q.add(fresh)
-	q.mu.Unlock()
 	q.tell()
 	return ids, nil
 }
 
 // read makes entries of submissions, but for their IDs.
-func (q *Queue) read(subs []queue.Submission) ([]*entry, error) {
+func read(subs []queue.Submission) ([]*entry, error) {
 	var fresh []*entry
 	for _, s := range subs {
-		if len(s.Recipients) == 0 {
-			return nil, errors.New("memqueue: submission without recipients")
+		if err := s.Check(); err != nil {
+			return nil, err
 		}
 		content, err := postrider.ReadAll(s.Content)
 		if err != nil {
@@ -93,11 +103,11 @@ func (q *Queue) read(subs []queue.Submission) ([]*entry, error) {
 		e := &entry{content: content}
 		e.message = queue.Message{Envelope: s.Envelope, Created: time.Now(), Size: int64(len(content))}
 		e.message.Envelope.Recipients = nil
+		due := s.NotBefore
+		if due.IsZero() {
+			due = e.message.Created
+		}
 		for i, r := range s.Recipients {
-			due := s.NotBefore
-			if due.IsZero() {
-				due = e.message.Created
-			}
 			e.recipients = append(e.recipients, &recipient{Entry: queue.Entry{Index: i, Recipient: r, Due: due, Held: s.Held}})
 		}
 		fresh = append(fresh, e)
@@ -109,8 +119,7 @@ func (q *Queue) read(subs []queue.Submission) ([]*entry, error) {
 func (q *Queue) add(fresh []*entry) []queue.ID {
 	var ids []queue.ID
 	for _, e := range fresh {
-		q.ids++
-		e.message.ID = queue.ID(fmt.Sprintf("m%d", q.ids))
+		e.message.ID = queue.ID(q.number())
 		for _, r := range e.recipients {
 			r.Message = e.message
 		}
@@ -121,83 +130,108 @@ func (q *Queue) add(fresh []*entry) []queue.ID {
 	return ids
 }
 
-// leased reports whether somebody has a lease of r now.
-func (q *Queue) leased(r *recipient, now time.Time) bool {
-	l := q.leases[r.lease]
-	return l != nil && now.Before(l.until)
+func (q *Queue) number() string {
+	q.numbers++
+	return fmt.Sprintf("%s-%d", q.name, q.numbers)
+}
+
+func (r *recipient) hop() queue.Hop { return queue.Hop{Transport: r.Transport, NextHop: r.NextHop} }
+
+// ready returns when the recipient may be claimed, if nobody holds it.
+func (r *recipient) ready() time.Time {
+	if r.lease != nil && r.lease.until.After(r.Due) {
+		return r.lease.until
+	}
+	return r.Due
+}
+
+func (r *recipient) claimable(now time.Time) bool { return !r.Held && !r.ready().After(now) }
+
+func (r *recipient) leased(now time.Time) bool { return r.lease != nil && r.lease.until.After(now) }
+
+// shown returns the recipient as others see it.
+func (r *recipient) shown(now time.Time) queue.Entry {
+	e := r.Entry
+	if r.leased(now) {
+		e.LeasedUntil = r.lease.until
+	}
+	return e
+}
+
+// all yields the recipients of all messages, oldest first. The queue may be changed meanwhile.
+func (q *Queue) all(yield func(*recipient) bool) {
+	for _, e := range slices.Clone(q.order) {
+		for _, r := range slices.Clone(e.recipients) {
+			if !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // Claim implements queue.Queue.
 func (q *Queue) Claim(ctx context.Context, query queue.ClaimQuery) ([]queue.Claim, error) {
+	if err := query.Check(); err != nil {
+		return nil, err
+	}
 	if err := q.begin(ctx); err != nil {
 		return nil, err
 	}
 	defer q.mu.Unlock()
 	now := time.Now()
-	under := map[queue.Hop]int{}
-	for hop, n := range query.Busy {
-		under[hop] = n
+	var due []*recipient
+	for r := range q.all {
+		if r.claimable(now) {
+			due = append(due, r)
+		}
 	}
+	slices.SortStableFunc(due, func(a, b *recipient) int { return a.ready().Compare(b.ready()) })
+
+	given := map[queue.Hop]int{}
 	var claims []queue.Claim
-	for _, first := range q.due(now) {
-		hop := hopOf(first)
+	for _, first := range due {
 		if len(claims) == query.Max {
 			break
 		}
-		if q.leased(first, now) || query.PerHop > 0 && under[hop] >= query.PerHop {
-			continue // an earlier claim took it, or nobody may
+		// An earlier claim may have taken it.
+		if hop := first.hop(); first.claimable(now) && !query.Full(hop, given[hop]) {
+			given[hop]++
+			claims = append(claims, q.claim(first, query, now))
 		}
-		under[hop]++
-		claims = append(claims, q.lease(q.messages[first.Message.ID], hop, query, now))
 	}
 	return claims, nil
 }
 
-// due returns the recipients that may be claimed, those due first first.
-func (q *Queue) due(now time.Time) []*recipient {
-	var due []*recipient
-	for _, e := range q.order {
-		for _, r := range e.recipients {
-			if !r.Held && !r.Due.After(now) && !q.leased(r, now) {
-				due = append(due, r)
-			}
-		}
-	}
-	slices.SortStableFunc(due, func(a, b *recipient) int { return a.Due.Compare(b.Due) })
-	return due
-}
-
-func hopOf(r *recipient) queue.Hop { return queue.Hop{Transport: r.Transport, NextHop: r.NextHop} }
-
-// lease claims all recipients of the message that are due for the hop. Leases that ran out end here: their
-// tokens are stale from now on.
-func (q *Queue) lease(e *entry, hop queue.Hop, query queue.ClaimQuery, now time.Time) queue.Claim {
-	q.ids++
-	token := queue.Token(fmt.Sprintf("t%d", q.ids))
-	l := &lease{entry: e, until: now.Add(query.Lease)}
-	c := queue.Claim{Token: token, Message: e.message, Hop: hop}
-	most := query.MaxRecipients
-	if most == 0 {
-		most = 100
-	}
+// claim leases a recipient and those of its message that are due for the same hop. Leases that ran out end here:
+// their tokens are stale from now on.
+func (q *Queue) claim(first *recipient, query queue.ClaimQuery, now time.Time) queue.Claim {
+	e := q.messages[first.Message.ID]
+	l := &lease{token: queue.Token(q.number()), entry: e, until: now.Add(query.Lease)}
+	c := queue.Claim{Token: l.token, Message: e.message, Hop: first.hop()}
 	for _, r := range e.recipients {
-		if len(c.Recipients) == most || hopOf(r) != hop || r.Held || r.Due.After(now) || q.leased(r, now) {
+		if len(c.Recipients) == query.Recipients() || r.hop() != c.Hop || !r.claimable(now) {
 			continue
 		}
-		delete(q.leases, r.lease)
-		r.lease = token
+		q.end(r.lease)
+		r.lease = l
 		l.recipients = append(l.recipients, r)
-		c.Recipients = append(c.Recipients, q.show(r, l.until))
+		c.Recipients = append(c.Recipients, r.shown(now))
 	}
-	q.leases[token] = l
+	q.leases[l.token] = l
 	return c
 }
 
-// show returns r as others see it.
-func (q *Queue) show(r *recipient, leasedUntil time.Time) queue.Entry {
-	shown := r.Entry
-	shown.LeasedUntil = leasedUntil
-	return shown
+// end makes the token of a lease stale. What is left of its recipients is nobody's.
+func (q *Queue) end(l *lease) {
+	if l == nil {
+		return
+	}
+	delete(q.leases, l.token)
+	for _, r := range l.recipients {
+		if r.lease == l {
+			r.lease = nil
+		}
+	}
 }
 
 // Renew implements queue.Queue.
@@ -216,50 +250,51 @@ func (q *Queue) Renew(ctx context.Context, t queue.Token, d time.Duration) error
 
 // Settle implements queue.Queue.
 func (q *Queue) Settle(ctx context.Context, t queue.Token, outcomes []queue.Outcome, reports ...queue.Submission) error {
-	fresh, err := q.read(reports)
+	if err := queue.CheckOutcomes(outcomes); err != nil {
+		return err
+	}
+	fresh, err := read(reports)
 	if err != nil {
 		return err
 	}
 	if err := q.begin(ctx); err != nil {
 		return err
 	}
+	defer q.mu.Unlock()
 	l := q.leases[t]
 	if l == nil {
-		q.mu.Unlock()
 		return queue.ErrStale
 	}
-	delete(q.leases, t)
 	now := time.Now()
+	recipients := slices.Clone(l.recipients)
+	q.end(l)
 	for _, o := range outcomes {
-		for _, r := range l.recipients {
-			if r.Index == o.Index {
-				q.settle(l.entry, r, o, now)
+		for _, r := range recipients {
+			switch {
+			case r.Index != o.Index:
+			case o.Result == queue.Deferred:
+				r.Defer(o, now)
+			default:
+				q.remove(r)
 			}
 		}
 	}
-	for _, r := range l.recipients {
-		r.lease = ""
-	}
 	q.add(fresh)
-	q.mu.Unlock()
 	q.tell()
 	return nil
 }
 
-func (q *Queue) settle(e *entry, r *recipient, o queue.Outcome, now time.Time) {
-	if o.Result != queue.Deferred {
-		q.remove(e, r)
-		return
+// remove takes a recipient out of the queue, the message with the last one, and the lease with
+// the last of its.
+func (q *Queue) remove(r *recipient) {
+	is := func(x *recipient) bool { return x == r }
+	if l := r.lease; l != nil {
+		if l.recipients = slices.DeleteFunc(l.recipients, is); len(l.recipients) == 0 {
+			q.end(l)
+		}
 	}
-	r.Attempts++
-	r.LastAttempt, r.LastStatus, r.LastRemote = now, o.Status, o.Remote
-	r.Due = o.RetryAt
-}
-
-// remove takes a recipient out of the queue, and the message with the last one.
-func (q *Queue) remove(e *entry, r *recipient) {
-	e.recipients = slices.DeleteFunc(e.recipients, func(x *recipient) bool { return x == r })
-	if len(e.recipients) == 0 {
+	e := q.messages[r.Message.ID]
+	if e.recipients = slices.DeleteFunc(e.recipients, is); len(e.recipients) == 0 {
 		delete(q.messages, e.message.ID)
 		q.order = slices.DeleteFunc(q.order, func(x *entry) bool { return x == e })
 	}
@@ -279,24 +314,15 @@ func (q *Queue) Content(ctx context.Context, id queue.ID) (postrider.Content, er
 }
 
 // NextDue implements queue.Queue.
-func (q *Queue) NextDue(ctx context.Context) (time.Time, error) {
+func (q *Queue) NextDue(ctx context.Context, except ...queue.Hop) (time.Time, error) {
 	if err := q.begin(ctx); err != nil {
 		return time.Time{}, err
 	}
 	defer q.mu.Unlock()
-	now := time.Now()
 	var next time.Time
-	for _, e := range q.order {
-		for _, r := range e.recipients {
-			at := r.Due
-			if q.leased(r, now) {
-				at = q.leases[r.lease].until
-			} else if r.Held {
-				continue
-			}
-			if next.IsZero() || at.Before(next) {
-				next = at
-			}
+	for r := range q.all {
+		if at := r.ready(); !r.Held && !slices.Contains(except, r.hop()) && (next.IsZero() || at.Before(next)) {
+			next = at
 		}
 	}
 	return next, nil
@@ -311,21 +337,18 @@ func (q *Queue) Entries(ctx context.Context, f queue.Filter) iter.Seq2[queue.Ent
 		}
 		now := time.Now()
 		var found []queue.Entry
-		for _, e := range q.order {
-			for _, r := range e.recipients {
-				if !f.Match(&r.Entry) {
-					continue
-				}
-				until := time.Time{}
-				if q.leased(r, now) {
-					until = q.leases[r.lease].until
-				}
-				found = append(found, q.show(r, until))
+		for r := range q.all {
+			if f.Match(&r.Entry) {
+				found = append(found, r.shown(now))
 			}
 		}
 		q.mu.Unlock()
-		for _, entry := range found {
-			if !yield(entry, nil) {
+		for _, e := range found {
+			if err := ctx.Err(); err != nil {
+				yield(queue.Entry{}, err)
+				return
+			}
+			if !yield(e, nil) {
 				return
 			}
 		}
@@ -334,30 +357,31 @@ func (q *Queue) Entries(ctx context.Context, f queue.Filter) iter.Seq2[queue.Ent
 
 // Update implements queue.Queue.
 func (q *Queue) Update(ctx context.Context, f queue.Filter, c queue.Change) (int, error) {
+	if err := c.Check(); err != nil {
+		return 0, err
+	}
 	if err := q.begin(ctx); err != nil {
 		return 0, err
 	}
-	n := 0
+	defer q.mu.Unlock()
 	now := time.Now()
-	for _, e := range slices.Clone(q.order) {
-		for _, r := range slices.Clone(e.recipients) {
-			if q.leased(r, now) || !f.Match(&r.Entry) {
-				continue
-			}
-			n++
-			switch c {
-			case queue.Hold:
-				r.Held = true
-			case queue.Release:
-				r.Held = false
-			case queue.RetryNow:
+	n := 0
+	for r := range q.all {
+		if r.leased(now) || !f.Match(&r.Entry) {
+			continue
+		}
+		n++
+		switch c {
+		case queue.Hold, queue.Release:
+			r.Held = c == queue.Hold
+		case queue.RetryNow:
+			if r.Due.After(now) {
 				r.Due = now
-			case queue.Drop:
-				q.remove(e, r)
 			}
+		case queue.Drop:
+			q.remove(r)
 		}
 	}
-	q.mu.Unlock()
 	q.tell()
 	return n, nil
 }
@@ -375,10 +399,8 @@ func (q *Queue) Notify(due func()) (stop func()) {
 	}
 }
 
-// tell calls those who want to know, with the lock held so that none is called after its stop.
+// tell calls those who want to know, under the lock, so that none is called after its stop.
 func (q *Queue) tell() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	for due := range q.watchers {
 		(*due)()
 	}
