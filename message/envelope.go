@@ -28,6 +28,7 @@ type Envelope struct {
 // EmptyFields is a set of fields of an Envelope.
 type EmptyFields uint8
 
+// The fields that can be there without a text.
 const (
 	EmptyDate EmptyFields = 1 << iota
 	EmptySubject
