@@ -150,7 +150,7 @@ func TestABrokenConnectionNeverLosesAndNeverHidesADoubt(t *testing.T) {
 					t.Parallel()
 					doubts, step := 0, int64(1)
 					if encrypt {
-						step = 7
+						step = 19
 					}
 					for at := int64(0); ; at += step {
 						b := clientBreak{encrypt: encrypt, toServer: toServer, fault: mailtest.Fault{Kind: kind, After: at}}
