@@ -23,6 +23,7 @@ type serverConn struct {
 	set     *settings
 	serving *serving
 	session *Session
+	nc      net.Conn // as accepted
 	raw     net.Conn // below TLS; others may close it and set its deadlines
 	conn    *wire.Conn
 	in      *wire.Reader
@@ -64,7 +65,10 @@ var (
 )
 
 func newServerConn(v *serving, nc net.Conn) *serverConn {
-	c := &serverConn{server: v.server, set: v.set, serving: v, raw: nc}
+	c := &serverConn{server: v.server, set: v.set, serving: v, nc: nc, raw: nc}
+	if tc, ok := nc.(*tls.Conn); ok {
+		c.raw = tc.NetConn() // a tls.Conn may take its time to close
+	}
 	c.ctx, c.cancel = context.WithCancelCause(v.ctx)
 	return c
 }
@@ -100,10 +104,10 @@ func (c *serverConn) serve() {
 // begin makes the session and, where TLS comes first, shakes hands.
 func (c *serverConn) begin() {
 	c.session = &Session{Remote: c.raw.RemoteAddr(), Local: c.raw.LocalAddr(), Start: time.Now(), LMTP: c.server.LMTP}
-	c.attach(c.raw)
+	c.attach(c.nc)
 	c.session.ID = c.server.newID()
 	c.log(slog.LevelInfo, "connect", slog.String("local", c.session.Local.String()))
-	switch tc, ok := c.raw.(*tls.Conn); {
+	switch tc, ok := c.nc.(*tls.Conn); {
 	case ok:
 		c.handshake(tc)
 	case c.serving.tls:
@@ -176,7 +180,7 @@ func (c *serverConn) rescue() {
 		return
 	}
 	c.stopClock()
-	c.log(slog.LevelError, "panic", slog.Any("err", p), slog.String("stack", string(debug.Stack())))
+	c.log(slog.LevelError, "panic", slog.String("err", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 	if !c.ended {
 		c.reply(421, "4.3.0", "internal error, closing the connection")
 	}

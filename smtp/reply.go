@@ -92,7 +92,8 @@ func (c *serverConn) protest(code int, enhanced, text string) {
 // refuse answers with a status of class 4 or 5 and logs it.
 func (c *serverConn) refuse(st *postrider.Status, attrs ...slog.Attr) {
 	c.logRefusal(st, attrs...)
-	if c.answer(st, false); st.Reply == 421 {
+	c.answer(st, false)
+	if code, _ := replyCodes(st); code == 421 {
 		c.end(errRefused)
 	}
 }
