@@ -24,7 +24,7 @@ type Query struct {
 	// Field is the name of a header field for KeyHeader, in any case.
 	Field string
 	// Text is what KeyHeader, KeyBody and KeyText look for, in UTF-8. The empty text
-	// is everywhere.
+	// is in every field, every body and every message.
 	Text string
 	// Size is for KeyLarger and KeySmaller, in octets.
 	Size int64
