@@ -173,6 +173,12 @@ var testHooks = []smtp.Hooks{
 			}
 			return &postrider.Status{Code: "2.0.0", Text: "greets " + name}
 		},
+		StartTLS: func(_ context.Context, s *smtp.Session) error {
+			if s.Hello == "busy.example" {
+				return &postrider.Status{Code: "4.7.0", Text: "TLS not available due to a temporary reason"}
+			}
+			return &postrider.Status{Code: "2.0.0", Text: "welcome to TLS"}
+		},
 		Mail: func(_ context.Context, tx *smtp.Transaction) error {
 			if tx.Envelope.ReversePath.Domain == "spam.example" {
 				return &postrider.Status{Code: "5.7.1", Text: "no"}
@@ -216,6 +222,8 @@ var testHooks = []smtp.Hooks{
 				return &postrider.Status{Code: "2.1.5", Text: "Björn <björn@example.org>"}
 			case "nobody":
 				return &postrider.Status{Code: "5.1.1", Text: "no such user"}
+			case "günter":
+				return &postrider.Status{Code: "5.1.1", Text: "günter has left"}
 			}
 			return nil
 		},
@@ -254,6 +262,10 @@ func (o *postOffice) Rcpt(_ context.Context, tx *smtp.Transaction, r *postrider.
 		return &postrider.Status{Code: "5.1.1", Text: "two\r\nlines with \x1b[2J and é" + strings.Repeat("x", 600)}
 	case local == "remote":
 		return &postrider.Status{Code: "4.4.2", Text: "lost the connection to another server"}
+	case local == "terse":
+		return &postrider.Status{Code: "5.1.1"}
+	case local == "welcome":
+		return &postrider.Status{Reply: 250}
 	case local == "hangup":
 		return &postrider.Status{Code: "4.7.0", Reply: 421, Text: "mx.example.org is tired"}
 	}
