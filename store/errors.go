@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -63,8 +64,8 @@ type TargetError struct {
 	Err   error
 }
 
-// Error returns the cause's text.
-func (e *TargetError) Error() string { return "deliver: " + e.Err.Error() }
+// Error returns "target 2: deliver to INBOX of ann: over quota" or the like.
+func (e *TargetError) Error() string { return fmt.Sprintf("target %d: %v", e.Index, e.Err) }
 
 // Unwrap returns the cause.
 func (e *TargetError) Unwrap() error { return e.Err }

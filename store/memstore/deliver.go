@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -60,7 +61,7 @@ func (s *Store) plan(to []store.Target) ([]placing, error) {
 		p, err := s.check(t, plan[:i])
 		if err != nil {
 			return nil, &store.TargetError{Index: i, Err: &store.Error{
-				Op: "deliver to", Account: t.Account, Mailbox: t.Mailbox, Err: err,
+				Op: "deliver to", Account: t.Account, Mailbox: cmp.Or(t.Mailbox, store.Inbox), Err: err,
 			}}
 		}
 		plan[i] = p
