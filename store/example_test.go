@@ -36,7 +36,7 @@ func Example() {
 		}
 		fmt.Println(m.UID, m.Size, m.Summary.Envelope.Subject)
 	}
-	// Output: 1 57 lunch?
+	// Output: 1 52 lunch?
 }
 
 // A delivery is all or nothing, and says which target is to blame.
