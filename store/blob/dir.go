@@ -14,7 +14,8 @@ import (
 )
 
 // Dir is a Store in a folder of the file system: the body of key abcdef... is the file
-// ab/cd/abcdef..., so that no folder grows large.
+// a/bc/abcdef.... So a million bodies are 4,096 folders of some 250 files. The folders are
+// made when they are needed, and stay.
 type Dir struct {
 	root string
 	held holds
@@ -36,15 +37,16 @@ func OpenDir(root string) (*Dir, error) {
 	if err := os.MkdirAll(tmp, 0o700); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(syncFolder(root), syncFolder(filepath.Dir(root))); err != nil {
+	if err := syncFolder(filepath.Dir(root)); err != nil {
 		return nil, err
 	}
-	return &Dir{root: root}, nil
+	d := &Dir{root: root}
+	return d, d.sync.learn(root)
 }
 
 func (d *Dir) path(key Key) string {
 	name := key.String()
-	return filepath.Join(d.root, name[:2], name[2:4], name)
+	return filepath.Join(d.root, name[:1], name[1:3], name)
 }
 
 // Put is the method of Store.

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// folders makes folders and syncs them, one sync for all who wait for the same. The
-// zero folders are ready.
+// folders makes folders and syncs them, one sync for all who wait for the same. It
+// begins with learn.
 type folders struct {
 	mu      sync.Mutex // guards what follows
 	made    map[string]bool
@@ -23,15 +23,44 @@ type syncing struct {
 	err  error
 }
 
+// learn makes durable the folders that are there, two levels deep, and remembers
+// them.
+func (f *folders) learn(root string) error {
+	f.made = map[string]bool{}
+	outer, err := f.list(root)
+	for _, folder := range outer {
+		_, innerErr := f.list(folder)
+		err = errors.Join(err, innerErr)
+	}
+	return err
+}
+
+// list syncs a folder and remembers the folders in it.
+func (f *folders) list(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	var inner []string
+	for _, e := range entries {
+		if e.IsDir() {
+			path := filepath.Join(folder, e.Name())
+			inner = append(inner, path)
+			f.made[path] = true
+		}
+	}
+	return inner, syncFolder(folder)
+}
+
 // make makes folder, two levels below root, durably.
 func (f *folders) make(root, folder string) error {
-	f.mu.Lock()
-	made := f.made[folder]
-	f.mu.Unlock()
-	if made {
-		return nil
-	}
 	for _, dir := range []string{filepath.Dir(folder), folder} {
+		f.mu.Lock()
+		made := f.made[dir]
+		f.mu.Unlock()
+		if made {
+			continue
+		}
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
@@ -39,13 +68,10 @@ func (f *folders) make(root, folder string) error {
 		if err := f.sync(filepath.Dir(dir)); err != nil {
 			return err
 		}
+		f.mu.Lock()
+		f.made[dir] = true
+		f.mu.Unlock()
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.made == nil {
-		f.made = map[string]bool{}
-	}
-	f.made[folder] = true
 	return nil
 }
 

@@ -183,9 +183,11 @@ func BenchmarkLarge(b *testing.B) {
 	}
 	b.Run("ScanFlags", scan(store.ScanQuery{}))
 	b.Run("ScanSummaries", scan(store.ScanQuery{Fields: store.FieldSummary}))
+	add := false
 	b.Run("SetFlags", func(b *testing.B) {
-		for i := range b.N {
-			op := []store.FlagOp{store.FlagsAdd, store.FlagsRemove}[i%2]
+		for range b.N {
+			add = !add
+			op := map[bool]store.FlagOp{true: store.FlagsAdd, false: store.FlagsRemove}[add]
 			res, err := m.SetFlags(ctx, store.FlagChange{UIDs: store.AllUIDs(), Op: op, Flags: []store.Flag{store.FlagSeen}})
 			if err != nil || res.Changed.Len() != n {
 				b.Fatal(res.Changed.Len(), err)
@@ -239,5 +241,32 @@ func BenchmarkDeliverInto(b *testing.B) {
 			})
 		}
 		os.RemoveAll(dir)
+	}
+}
+
+// BenchmarkInline shows up to which size a body is better kept in the database.
+func BenchmarkInline(b *testing.B) {
+	ctx := context.Background()
+	for _, size := range []int{4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10} {
+		for _, inline := range []int{-1, 1 << 20} {
+			for _, workers := range []int{1, 16} {
+				b.Run(fmt.Sprintf("size=%dK/inline=%v/workers=%d", size>>10, inline > 0, workers), func(b *testing.B) {
+					s, err := sqlstore.OpenConfig(ctx, sqlstore.Config{Dir: filepath.Join(b.TempDir(), "s"), Inline: inline})
+					if err != nil {
+						b.Fatal(err)
+					}
+					defer closeStore(b, s)
+					if err := s.CreateAccount(ctx, "user"); err != nil {
+						b.Fatal(err)
+					}
+					b.ResetTimer()
+					parallel(b, workers, b.N, func(_, i int) error {
+						_, err := s.Deliver(ctx, postrider.String(mail(i, size)), []store.Target{{Account: "user"}})
+						return err
+					})
+					b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+				})
+			}
+		}
 	}
 }

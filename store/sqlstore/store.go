@@ -59,7 +59,7 @@ type Config struct {
 
 // The defaults of Config.
 const (
-	DefaultInline        = 8 << 10
+	DefaultInline        = 32 << 10
 	DefaultHistory       = 100_000
 	DefaultCacheMessages = 500_000
 )
