@@ -75,6 +75,7 @@ type office struct {
 	store   *full
 	queue   *memqueue.Queue
 	handled []string
+	key     string // of the first mail handled
 }
 
 func newOffice() *office {
@@ -123,7 +124,11 @@ func (o *office) handle(_ context.Context, m mta.Handled) error {
 	if err != nil {
 		return err
 	}
-	o.handled = append(o.handled, fmt.Sprintf("%s try %d for %s", m.Key, m.Attempt, m.Recipient.ForwardPath))
+	// The keys of a mail are random but the same each time: only the first one is named.
+	if o.key == "" {
+		o.key = m.Key
+	}
+	o.handled = append(o.handled, fmt.Sprintf("try %d for %s, same key: %v", m.Attempt, m.Recipient.ForwardPath, m.Key == o.key))
 	if strings.Contains(string(text), "Subject: fail") && m.Attempt < 3 {
 		return errors.New("ticket system is down")
 	}
@@ -314,7 +319,7 @@ func (o *office) listQueue(t *testing.T, b *strings.Builder) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(b, "= %s <%s> to <%s> %s %q", e.Message.ID, e.Message.Envelope.ReversePath, e.ForwardPath, e.Transport, e.NextHop)
+		fmt.Fprintf(b, "= <%s> to <%s> %s %q", e.Message.Envelope.ReversePath, e.ForwardPath, e.Transport, e.NextHop)
 		if e.Held {
 			b.WriteString(" held")
 		}
