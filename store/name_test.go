@@ -24,7 +24,7 @@ func TestCanonicalName(t *testing.T) {
 		level:            level,
 		longest:          longest,
 
-		strings.Repeat("l/", MaxNameLevels-1) + "l":          strings.Repeat("l/", MaxNameLevels-1) + "l",
+		strings.Repeat("l/", MaxNameLevels-1) + "l":         strings.Repeat("l/", MaxNameLevels-1) + "l",
 		strings.Repeat("\u1112\u1161\u11ab", MaxLevelLen/3): strings.Repeat("한", MaxLevelLen/3), // three times as long before
 	} {
 		if got, err := CanonicalName(in); err != nil || got != want {
