@@ -253,7 +253,6 @@ func unquote(s string) string {
 
 // A segment is a parameter whose name has the asterisks of RFC 2231 §3 or §4.
 type segment struct {
-	at      int // where its parameter first appeared
 	index   int // of the continuation
 	encoded bool
 	value   string

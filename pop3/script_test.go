@@ -45,7 +45,6 @@ var people = account.Funcs{VerifyFunc: func(ctx context.Context, login, password
 type dialogues struct {
 	store  *fakeStore
 	server *Server
-	tls    *tls.Config
 }
 
 func runDialogues(t *testing.T, dir string, configure func(*Server)) {
