@@ -193,24 +193,33 @@ func (s UIDSet) Intersect(t UIDSet) UIDSet {
 
 // Subtract returns the UIDs that are in s and not in t.
 func (s UIDSet) Subtract(t UIDSet) UIDSet {
-	s, t = slices.Clone(s), s.Intersect(t)
+	t = s.Intersect(t)
 	if len(t) == 0 {
-		return s
+		return slices.Clone(s)
 	}
 	out := make(UIDSet, 0, len(s)+len(t))
+	from := UID(0) // what is less has been dealt with
+	keep := func(ranges ...UIDRange) {
+		if len(ranges) > 0 {
+			out = append(out, ranges...)
+			first := &out[len(out)-len(ranges)].First
+			*first = max(*first, from)
+		}
+	}
 	for _, cut := range t {
 		i := s.search(cut.First)
-		out = append(out, s[:i]...)
+		keep(s[:i]...)
 		s = s[i:]
 		// A range of the intersection lies within one range of s.
-		if s[0].First < cut.First {
-			out = append(out, UIDRange{s[0].First, cut.First - 1})
+		if max(s[0].First, from) < cut.First {
+			keep(UIDRange{s[0].First, cut.First - 1})
 		}
 		if s[0].Last > cut.Last {
-			s[0].First = cut.Last + 1
+			from = cut.Last + 1
 		} else {
 			s = s[1:]
 		}
 	}
-	return append(out, s...)
+	keep(s...)
+	return out
 }

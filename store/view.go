@@ -302,9 +302,10 @@ func (v *View) show(uids UIDSet) {
 	}
 }
 
-// setVisible replaces the messages that have a sequence number.
+// setVisible replaces the messages that have a sequence number. The view owns uids from
+// now on: show changes it in place.
 func (v *View) setVisible(uids UIDSet) {
-	v.visible = slices.Clone(uids) // show will change it in place
+	v.visible = uids
 	v.starts = make([]uint32, len(uids))
 	next := uint32(1)
 	for i, r := range uids {
