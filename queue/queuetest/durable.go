@@ -67,7 +67,7 @@ func settleDurable(k *kit) {
 	k.near("Due", e.Due, retry)
 	same(k, "Attempts", e.Attempts, 1)
 	same(k, "LastRemote", e.LastRemote, "mx.a.example")
-	if e.LastStatus == nil || e.LastStatus.Error() != "451 4.2.1 later" {
+	if e.LastStatus == nil || e.LastStatus.Error() != "450 4.2.1 later" {
 		k.broken("LastStatus is %v", e.LastStatus)
 	}
 	same(k, "octets of the content", len(k.content(id)), 120_000)

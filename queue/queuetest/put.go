@@ -116,7 +116,7 @@ func contentExact(k *kit) {
 	for b := range 256 {
 		all = append(all, byte(b))
 	}
-	for _, size := range []int{0, 1, 256, 4 << 10, 8<<10 - 1, 8 << 10, 8<<10 + 1, 100_000, 1 << 20} {
+	for _, size := range []int{0, 1, 256, 4 << 10, 8 << 10, 64<<10 - 1, 64 << 10, 64<<10 + 1, 100_000, 1 << 20} {
 		want := strings.Repeat(string(all), size/256+1)[:size]
 		s := mail("m", "x@a.example")
 		s.Content = postrider.String(want)
