@@ -30,7 +30,7 @@ func mail(n, size int) string {
 
 func openBench(tb testing.TB, dir string) *sqlstore.Store {
 	tb.Helper()
-	s, err := sqlstore.Open(context.Background(), dir)
+	s, err := sqlstore.OpenConfig(context.Background(), sqlstore.Config{Dir: dir, Logger: quiet(tb)})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -165,6 +165,9 @@ func (bs *boxes) ofAccount(account int64) []*box {
 
 // attach makes the box follow the changes from what was loaded on.
 func (b *box) attach(t *tx, l *loader) error {
+	if l.damaged {
+		b.all.s.cfg.Logger.Warn("mailbox rebuilt from rows and log", "account", b.key.account, "mailbox", l.row.name)
+	}
 	if l.corrected {
 		st := l.table.Status
 		b.all.s.cfg.Logger.Warn("mailbox sums corrected", "account", b.key.account, "mailbox", l.row.name)

@@ -11,7 +11,7 @@ import (
 )
 
 // Check reads the whole store and compares what is kept twice: the database's own
-// structure, the sums of each mailbox with its messages, snapshots with the log, messages
+// structure, the sums of each mailbox with its messages, snapshots with rows and log, messages
 // with their contents, contents with their files. It returns nil if all agree, else an
 // error that lists what does not and wraps store.ErrCorrupt. It changes nothing and may
 // run beside everything else.
@@ -98,29 +98,40 @@ func (c *checker) mailbox(conn *sqlite.Conn, m mailboxRow) error {
 		}
 	}
 	rows := newLoader(conn, m)
-	if err := errors.Join(rows.readRemovals(), rows.readSnapshot(false), rows.readTail()); err != nil {
+	if err := rows.load(false); err != nil {
 		return err
 	}
-	rows.build()
-	c.sameUIDs(m, l.table, rows)
+	var forgotten int64
+	if err := conn.QueryRow(`SELECT forgotten FROM account WHERE account = ?`, m.account).Scan(&forgotten); err != nil {
+		return err
+	}
+	c.compare(m, l.table, rows.table, forgotten == 0)
 	return nil
 }
 
-// sameUIDs compares the messages that the snapshot has with the rows. What was expunged
-// has no row, so the log need not be asked.
-func (c *checker) sameUIDs(m mailboxRow, t *table, rows *loader) {
+// compare holds a table made with the snapshot against one made of rows and log: flags
+// only if the log is whole.
+func (c *checker) compare(m mailboxRow, t, rows *table, flags bool) {
 	var a, b store.UIDSet
 	for e := range t.every() {
 		a.Add(e.uid)
-		if r := rows.table.find(e.uid); r != nil && (r.size != e.size || r.date != e.date) {
-			c.report("mailbox %d of account %d: message %d differs from its row", m.mailbox, m.account, e.uid)
+		r := rows.find(e.uid)
+		if r == nil {
+			continue
+		}
+		same := r.size == e.size && r.date == e.date
+		if flags {
+			same = same && r.modSeq == e.modSeq && store.FlagsEqual(t.sets[e.flags].flags, rows.sets[r.flags].flags)
+		}
+		if !same {
+			c.report("mailbox %d of account %d: message %d is not what row and log say", m.mailbox, m.account, e.uid)
 		}
 	}
-	for e := range rows.table.every() {
+	for e := range rows.every() {
 		b.Add(e.uid)
 	}
 	if lost, extra := b.Subtract(a), a.Subtract(b); !lost.IsEmpty() || !extra.IsEmpty() {
-		c.report("mailbox %d of account %d: messages %v are not in the snapshot, %v have no row", m.mailbox, m.account, lost, extra)
+		c.report("mailbox %d of account %d: messages %q are not in the snapshot, %q have no row", m.mailbox, m.account, lost, extra)
 	}
 }
 

@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"testing"
 
@@ -9,6 +10,18 @@ import (
 	"github.com/postrider/postrider/store/sqlstore"
 	"github.com/postrider/postrider/store/storetest"
 )
+
+// quiet returns a logger for a store that has nothing to repair and no upkeep that fails.
+func quiet(tb testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		tb.Errorf("the store logs: %s", p)
+		return len(p), nil
+	}), nil))
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // folders remembers where each store of a kit lies, so that it can be opened again.
 type folders struct {
@@ -20,7 +33,7 @@ type folders struct {
 func (f *folders) open(tb testing.TB, dir string) store.Store {
 	tb.Helper()
 	cfg := f.cfg
-	cfg.Dir = dir
+	cfg.Dir, cfg.Logger = dir, quiet(tb)
 	s, err := sqlstore.OpenConfig(context.Background(), cfg)
 	if err != nil {
 		tb.Fatal(err)

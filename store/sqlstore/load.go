@@ -68,6 +68,7 @@ type loader struct {
 	saved  map[store.UID]store.ModSeq
 	table  *table
 
+	damaged   bool // the snapshot could not be used, in part or at all
 	corrected bool // the mailbox's sums were wrong
 }
 
@@ -95,6 +96,7 @@ func loadTable(q querier, key boxKey) (*loader, error) {
 		return l, err
 	}
 	l = newLoader(q, row)
+	l.damaged = true
 	if err := l.load(false); err != nil || l.agrees() {
 		return l, err
 	}
@@ -165,6 +167,7 @@ func (l *loader) readSnapshot(trust bool) error {
 			l.saved[p.first] = p.modSeq
 		} else {
 			p = piece{first: p.first, rebuilt: true}
+			l.damaged = true
 		}
 		l.pieces = append(l.pieces, p)
 	}
@@ -285,8 +288,8 @@ func (l *loader) replay() error {
 // apply makes one change to all messages of uids in pieces that lack it.
 func (l *loader) apply(seq store.ModSeq, uids store.UIDSet, change func(uint32) uint32) {
 	for _, r := range uids {
-		i := sort.Search(len(l.pieces), func(i int) bool { return l.pieces[i].last() >= r.First })
-		for ; i < len(l.pieces) && l.pieces[i].first <= r.Last; i++ {
+		i := sort.Search(len(l.pieces), func(i int) bool { return l.pieces[i].first > r.First })
+		for i = max(i-1, 0); i < len(l.pieces) && l.pieces[i].first <= r.Last; i++ {
 			p := &l.pieces[i]
 			if p.modSeq >= seq {
 				continue
