@@ -2,6 +2,7 @@ package imap
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -26,9 +27,19 @@ func (e *literalError) Error() string {
 	return fmt.Sprintf("literal of %d octets is too large", e.size)
 }
 
+// A connError is an error of the connection, or one after which the server no longer knows where the next
+// command begins: it ends the session.
+type connError struct{ err error }
+
+func (e *connError) Error() string { return e.err.Error() }
+func (e *connError) Unwrap() error { return e.err }
+
+// errOutOfStep is a line or a literal whose end is too far away to be looked for.
+var errOutOfStep = errors.New("too much to read over")
+
 // A parser reads one command (RFC 3501 §9) from the connection: its first line, then, at each
 // literal, the octets of it and the line that follows. Methods read one element each and return a
-// syntaxError, or the error of the connection.
+// syntaxError, or a connError.
 type parser struct {
 	r *wire.Reader
 	// goAhead sends a continuation request and all replies before it.
@@ -39,6 +50,7 @@ type parser struct {
 	maxLiterals int64
 
 	line     []byte // what is left of the current line
+	whole    []byte // all of it; nil once the literal at its end was read or refused
 	literals int64  // octets of literals kept so far
 }
 
@@ -54,16 +66,37 @@ func (p *parser) begin() error {
 func (p *parser) take(line []byte, err error) error {
 	// The reader's buffer is overwritten by the next line, and strings of ours are taken from this one only once, so
 	// it is enough that the line lives until then.
-	p.line = line
+	p.line, p.whole = line, line
 	switch {
 	case err == nil && bytes.IndexByte(line, 0) >= 0:
 		return syntaxError("NUL in command")
 	case errors.Is(err, wire.ErrBareCR), errors.Is(err, wire.ErrBareLF):
 		return syntaxError("bare CR or LF in command")
 	case errors.Is(err, wire.ErrLineTooLong):
-		return syntaxError("command line too long")
+		// Had it a literal at its end, what follows would be taken for commands.
+		return &connError{err}
+	case err != nil:
+		return &connError{err}
 	}
-	return err
+	return nil
+}
+
+// skip reads over what belongs to a command that failed: literals that the client sends without being
+// asked to.
+func (p *parser) skip() error {
+	open := bytes.LastIndexByte(p.whole, '{')
+	if open < 0 || !bytes.HasSuffix(p.whole, []byte("+}")) {
+		return nil
+	}
+	p.line = p.whole[open:]
+	size, _, err := p.literalSize()
+	if err != nil {
+		if _, err := strconv.ParseUint(string(bytes.TrimSuffix(p.whole[open+1:], []byte("+}"))), 10, 64); errors.Is(err, strconv.ErrRange) {
+			return &connError{errOutOfStep}
+		}
+		return nil // what ends like a literal is none
+	}
+	return p.drop(size)
 }
 
 // peek returns the next octet of the line, 0 at its end.
@@ -264,21 +297,21 @@ func (p *parser) literal(w io.Writer, limit int64) (int64, error) {
 	}
 	if size > limit {
 		if unasked {
-			if err := p.drop(size); err != nil {
-				return 0, err
-			}
+			err = p.drop(size)
 		}
-		return 0, &literalError{size}
+		p.line, p.whole = nil, nil
+		return 0, cmp.Or(err, error(&literalError{size}))
 	}
 	// A literal of no octets needs the go-ahead like any other (I5).
 	if !unasked {
 		if err := p.goAhead(); err != nil {
-			return 0, err
+			return 0, &connError{err}
 		}
 	}
+	p.line, p.whole = nil, nil
 	sink := &sink{w: w}
 	if _, err := p.r.CopyN(sink, size); err != nil {
-		return 0, err
+		return 0, &connError{err}
 	}
 	line, err := p.r.ReadLine(p.maxLine)
 	if err := p.take(line, err); err != nil {
@@ -307,26 +340,18 @@ const maxDropped = 256 << 20
 
 // drop reads over an unasked literal of that size and whatever follows it up to the end of the command.
 func (p *parser) drop(size int64) error {
-	for {
-		if size > maxDropped {
-			return io.ErrShortBuffer
-		}
-		if _, err := p.r.CopyN(io.Discard, size); err != nil {
-			return err
-		}
-		line, err := p.r.ReadLine(p.maxLine)
-		if err := p.take(line, err); err != nil {
-			return err
-		}
-		open := bytes.LastIndexByte(p.line, '{')
-		if open < 0 || !bytes.HasSuffix(p.line, []byte("+}")) {
-			return nil
-		}
-		p.line = p.line[open:]
-		if size, _, err = p.literalSize(); err != nil {
-			return nil // what ends like a literal is none
-		}
+	if size > maxDropped {
+		return &connError{errOutOfStep}
 	}
+	if _, err := p.r.CopyN(io.Discard, size); err != nil {
+		return &connError{err}
+	}
+	line, err := p.r.ReadLine(p.maxLine)
+	var fatal *connError
+	if err := p.take(line, err); errors.As(err, &fatal) {
+		return err
+	}
+	return p.skip()
 }
 
 // literalString reads a literal into memory.
