@@ -13,6 +13,7 @@ import (
 
 	"github.com/postrider/postrider"
 	"github.com/postrider/postrider/account"
+	"github.com/postrider/postrider/internal/serve"
 )
 
 // A Server lets people read maildrops by POP3. Hostname, Auth and Open are required; what
@@ -76,7 +77,7 @@ type Server struct {
 	settled   *settings
 	unsettled error
 	randMu    sync.Mutex // guards Rand
-	active    active
+	group     serve.Group
 	locks     locks
 }
 

@@ -34,7 +34,7 @@ func newServer(f *fakeStore) *Server {
 }
 
 // serve runs s at 192.0.2.1:110 until the end of the test.
-func serve(t testing.TB, n *mailtest.Network, s *Server) {
+func startServer(t testing.TB, n *mailtest.Network, s *Server) {
 	ln, err := n.Listen("tcp", "192.0.2.1:110")
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func TestTooManySessions(t *testing.T) {
 		var n mailtest.Network
 		s := newServer(new(fakeStore))
 		s.MaxSessions = 2
-		serve(t, &n, s)
+		startServer(t, &n, s)
 		first, second := dial(t, &n), dial(t, &n)
 		conn, err := n.DialContext(t.Context(), "tcp", "192.0.2.1:110")
 		if err != nil {
@@ -210,7 +210,7 @@ func TestMaxMessagesShowsTheOldest(t *testing.T) {
 			}
 			s := newServer(f)
 			s.MaxMessages = most
-			serve(t, &n, s)
+			startServer(t, &n, s)
 			c := dial(t, &n)
 			c.login()
 			c.send("STAT", "UIDL 1", "DELE 1", "QUIT")
@@ -235,7 +235,7 @@ func TestAMaildropThatHangsIsTemporary(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
-		serve(t, &n, s)
+		startServer(t, &n, s)
 		c := dial(t, &n)
 		start := time.Now()
 		c.send("AUTH PLAIN AGFubgBzZWNyZXQ=")
@@ -252,7 +252,7 @@ func TestAClientThatReadsNothingIsDropped(t *testing.T) {
 		f := new(fakeStore)
 		f.deliver("ann", strings.Repeat("x\r\n", 1<<20))
 		s := newServer(f)
-		serve(t, &n, s)
+		startServer(t, &n, s)
 		c := dial(t, &n)
 		c.login()
 		c.send("DELE 1", "RSET", "RETR 1")
@@ -285,7 +285,7 @@ func TestAPanicOfTheApplicationEndsOneSession(t *testing.T) {
 			}
 			return m, err
 		}
-		serve(t, &n, s)
+		startServer(t, &n, s)
 		c := dial(t, &n)
 		c.login()
 		c.send("QUIT")
@@ -316,7 +316,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		}), &slog.HandlerOptions{Level: slog.LevelDebug}))
 		s.Auth.Logger = s.Logger
 		s.Rand = strings.NewReader("12345678")
-		serve(t, &n, s)
+		startServer(t, &n, s)
 		c := dial(t, &n)
 		c.send("USER down", "PASS sesame", "USER ann", "PASS sesame", "AUTH PLAIN c2VzYW1l", "AUTH PLAIN", "c2VzYW1l", "PASS sesame", "USER ann", "PASS secret", "RETR 1", "DELE 1", "QUIT")
 		if _, err := io.ReadAll(c.Reader); err != nil {
@@ -348,7 +348,7 @@ func TestShutdownGivesUpWithItsContext(t *testing.T) {
 		f := new(fakeStore)
 		f.deliver("ann", "one\r\n")
 		s := newServer(f)
-		serve(t, &n, s)
+		startServer(t, &n, s)
 		c := dial(t, &n)
 		c.login()
 		c.send("DELE 1")

@@ -20,18 +20,18 @@ import (
 
 // A session is one connection. One goroutine owns it; what others may touch is said.
 type session struct {
-	server *Server
-	set    *settings
-	from   *listening
-	id     string
-	start  time.Time
-	remote net.Addr
-	raw    net.Conn // below TLS; others may close it and set its deadlines
-	conn   *wire.Conn
-	in     *wire.Reader
-	out    *wire.Writer
-	ctx    context.Context
-	cancel context.CancelCauseFunc // others may call it
+	server   *Server
+	set      *settings
+	implicit bool // TLS from the first octet
+	id       string
+	start    time.Time
+	remote   net.Addr
+	raw      net.Conn // below TLS; others may close it and set its deadlines
+	conn     *wire.Conn
+	in       *wire.Reader
+	out      *wire.Writer
+	ctx      context.Context
+	cancel   context.CancelCauseFunc // others may call it
 
 	tls      *tls.ConnectionState // nil without TLS
 	user     *string              // the argument of the USER just given
@@ -54,15 +54,14 @@ type session struct {
 
 // Reasons for the end of a session.
 var (
-	errTooManySessions = errors.New("too many sessions")
-	errTooManyErrors   = errors.New("too many errors")
-	errTooManyLogins   = errors.New("too many failed logins")
-	errInjected        = errors.New("data after STLS in the clear")
+	errTooManyErrors = errors.New("too many errors")
+	errTooManyLogins = errors.New("too many failed logins")
+	errInjected      = errors.New("data after STLS in the clear")
 )
 
-func newSession(l *listening, conn net.Conn) *session {
-	s := &session{server: l.server, set: l.set, from: l, raw: conn, remote: conn.RemoteAddr(), start: time.Now()}
-	s.ctx, s.cancel = context.WithCancelCause(l.ctx)
+func newSession(ctx context.Context, server *Server, set *settings, conn net.Conn, implicit bool) *session {
+	s := &session{server: server, set: set, implicit: implicit, raw: conn, remote: conn.RemoteAddr(), start: time.Now()}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	return s
 }
 
@@ -77,8 +76,8 @@ func (s *source) Read(p []byte) (int, error) {
 	return s.conn.Read(p)
 }
 
-// serve runs the session to its end.
-func (s *session) serve() {
+// Serve runs the session to its end.
+func (s *session) Serve() {
 	defer s.finish()
 	defer s.rescue()
 	s.id = s.server.newID()
@@ -87,7 +86,7 @@ func (s *session) serve() {
 	switch conn, ok := s.raw.(*tls.Conn); {
 	case ok:
 		s.handshake(conn)
-	case s.from.tls:
+	case s.implicit:
 		s.handshake(tls.Server(s.raw, s.server.TLSConfig))
 	}
 	if !s.ended {
@@ -186,7 +185,7 @@ func (s *session) beginWait() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pinned = s.drop != nil && s.drop.marked() > 0
-	if s.server.active.stopping.Load() && !s.pinned {
+	if s.server.group.Stopping() && !s.pinned {
 		return ErrServerClosed
 	}
 	s.idle = true
@@ -201,9 +200,9 @@ func (s *session) endWait() bool {
 	return s.woken
 }
 
-// wake makes the session notice a Shutdown, if it waits and has nothing to lose. Others may
+// Wake makes the session notice a Shutdown, if it waits and has nothing to lose. Others may
 // call it.
-func (s *session) wake() {
+func (s *session) Wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.idle && !s.pinned {
@@ -212,8 +211,8 @@ func (s *session) wake() {
 	}
 }
 
-// abort ends the session at once. Others may call it.
-func (s *session) abort(cause error) {
+// Abort ends the session at once. Others may call it.
+func (s *session) Abort(cause error) {
 	s.cancel(cause)
 	s.raw.Close()
 }

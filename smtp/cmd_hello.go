@@ -8,7 +8,7 @@ import (
 
 // greet asks who may come in and says the greeting (RFC 5321 §3.1).
 func (c *serverConn) greet() {
-	if c.server.active.stopping.Load() {
+	if c.server.group.Stopping() {
 		c.lost(ErrServerClosed)
 		return
 	}

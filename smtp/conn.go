@@ -19,18 +19,18 @@ import (
 // serverConn is a session at work. One goroutine owns it; what others may touch
 // is said.
 type serverConn struct {
-	server  *Server
-	set     *settings
-	serving *serving
-	session *Session
-	nc      net.Conn // as accepted
-	raw     net.Conn // below TLS; others may close it and set its deadlines
-	conn    *wire.Conn
-	in      *wire.Reader
-	out     *wire.Writer
-	ctx     context.Context
-	cancel  context.CancelCauseFunc // others may call it
-	clock   *time.Timer             // ends ctx when a call of the application takes too long
+	server   *Server
+	set      *settings
+	implicit bool // TLS from the first octet
+	session  *Session
+	nc       net.Conn // as accepted
+	raw      net.Conn // below TLS; others may close it and set its deadlines
+	conn     *wire.Conn
+	in       *wire.Reader
+	out      *wire.Writer
+	ctx      context.Context
+	cancel   context.CancelCauseFunc // others may call it
+	clock    *time.Timer             // ends ctx when a call of the application takes too long
 
 	tx           *Transaction // nil outside of one
 	transactions int
@@ -64,12 +64,12 @@ var (
 	errRefused        = errors.New("refused")
 )
 
-func newServerConn(v *serving, nc net.Conn) *serverConn {
-	c := &serverConn{server: v.server, set: v.set, serving: v, nc: nc, raw: nc}
+func newServerConn(ctx context.Context, s *Server, set *settings, nc net.Conn, implicit bool) *serverConn {
+	c := &serverConn{server: s, set: set, implicit: implicit, nc: nc, raw: nc}
 	if tc, ok := nc.(*tls.Conn); ok {
 		c.raw = tc.NetConn() // a tls.Conn may take its time to close
 	}
-	c.ctx, c.cancel = context.WithCancelCause(v.ctx)
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	return c
 }
 
@@ -88,8 +88,8 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// serve runs the session to its end.
-func (c *serverConn) serve() {
+// Serve runs the session to its end.
+func (c *serverConn) Serve() {
 	defer c.finish()
 	defer c.rescue()
 	c.begin()
@@ -110,7 +110,7 @@ func (c *serverConn) begin() {
 	switch tc, ok := c.nc.(*tls.Conn); {
 	case ok:
 		c.handshake(tc)
-	case c.serving.tls:
+	case c.implicit:
 		c.handshake(tls.Server(c.raw, c.server.TLSConfig))
 	}
 }
@@ -187,14 +187,14 @@ func (c *serverConn) rescue() {
 	c.end(fmt.Errorf("panic: %v", p))
 }
 
-// abort ends the session at once. Others may call it.
-func (c *serverConn) abort(cause error) {
+// Abort ends the session at once. Others may call it.
+func (c *serverConn) Abort(cause error) {
 	c.cancel(cause)
 	c.raw.Close()
 }
 
-// wake makes the session notice a Shutdown, if it is idle. Others may call it.
-func (c *serverConn) wake() {
+// Wake makes the session notice a Shutdown, if it is idle. Others may call it.
+func (c *serverConn) Wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.idle {
@@ -236,7 +236,7 @@ func (c *serverConn) await() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.tx == nil && c.server.active.stopping.Load() {
+	if c.tx == nil && c.server.group.Stopping() {
 		return ErrServerClosed
 	}
 	c.idle = c.tx == nil
@@ -254,7 +254,7 @@ func (c *serverConn) lost(err error) {
 	c.end(err)
 	host := c.server.Hostname
 	switch {
-	case errors.Is(err, ErrServerClosed), c.tx == nil && c.server.active.stopping.Load():
+	case errors.Is(err, ErrServerClosed), c.tx == nil && c.server.group.Stopping():
 		c.err = ErrServerClosed
 		c.reply(421, "4.3.2", host+" is shutting down, closing the connection")
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -13,6 +13,7 @@ import (
 
 	"github.com/postrider/postrider"
 	"github.com/postrider/postrider/account"
+	"github.com/postrider/postrider/internal/serve"
 )
 
 // A Server receives mail by SMTP or LMTP. Hostname and Handler are required; what is
@@ -117,7 +118,7 @@ type Server struct {
 	settled   *settings
 	unsettled error
 	randMu    sync.Mutex // guards Rand
-	active    active
+	group     serve.Group
 }
 
 // ErrServerClosed is what Serve and ServeTLS return after Shutdown or Close.
