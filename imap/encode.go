@@ -1,7 +1,6 @@
 package imap
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -24,10 +23,7 @@ func appendString(b []byte, s string) []byte {
 		quotable = s[i] < 0x80 && s[i] != '\r' && s[i] != '\n'
 	}
 	if !quotable {
-		b = append(b, '{')
-		b = strconv.AppendInt(b, int64(len(s)), 10)
-		b = append(b, "}\r\n"...)
-		return append(b, s...)
+		return append(appendLiteral(b, int64(len(s))), s...)
 	}
 	b = append(b, '"')
 	for i := range len(s) {
@@ -37,6 +33,25 @@ func appendString(b []byte, s string) []byte {
 		b = append(b, s[i])
 	}
 	return append(b, '"')
+}
+
+// appendLiteral announces a literal.
+func appendLiteral(b []byte, size int64) []byte {
+	b = append(b, '{')
+	b = strconv.AppendInt(b, size, 10)
+	return append(b, "}\r\n"...)
+}
+
+// appendUpper appends s as appendString does, with the letters of ASCII in capitals, and all other octets as they are.
+func appendUpper(b []byte, s string) []byte {
+	start := len(b)
+	b = appendString(b, s)
+	for i, c := range b[start:] {
+		if 'a' <= c && c <= 'z' {
+			b[start+i] = c - ('a' - 'A')
+		}
+	}
+	return b
 }
 
 // appendNString appends NIL for the empty string.
@@ -49,16 +64,7 @@ func appendNString(b []byte, s string) []byte {
 
 // appendMailbox appends a mailbox name: in modified UTF-7, as an atom where that can be.
 func appendMailbox(b []byte, name string) []byte {
-	name = encodeUTF7(name)
-	for i := range len(name) {
-		if !isAstringChar(name[i]) {
-			return appendString(b, name)
-		}
-	}
-	if name == "" || strings.EqualFold(name, "NIL") {
-		return appendString(b, name)
-	}
-	return append(b, name...)
+	return appendAstring(b, encodeUTF7(name))
 }
 
 // appendFlags appends a list of flags in parentheses.
@@ -142,7 +148,7 @@ func appendStructure(b []byte, p *message.Part, extended bool) []byte {
 			b = appendStructure(b, child, extended)
 		}
 		b = append(b, ' ')
-		b = appendString(b, strings.ToUpper(p.Subtype))
+		b = appendUpper(b, p.Subtype)
 		if extended {
 			b = append(b, ' ')
 			b = appendParams(b, p.Params)
@@ -150,9 +156,9 @@ func appendStructure(b []byte, p *message.Part, extended bool) []byte {
 		}
 		return append(b, ')')
 	}
-	b = appendString(b, strings.ToUpper(p.Type))
+	b = appendUpper(b, p.Type)
 	b = append(b, ' ')
-	b = appendString(b, strings.ToUpper(p.Subtype))
+	b = appendUpper(b, p.Subtype)
 	b = append(b, ' ')
 	b = appendParams(b, p.Params)
 	b = append(b, ' ')
@@ -160,7 +166,7 @@ func appendStructure(b []byte, p *message.Part, extended bool) []byte {
 	b = append(b, ' ')
 	b = appendNString(b, p.Description)
 	b = append(b, ' ')
-	b = appendString(b, strings.ToUpper(p.Encoding))
+	b = appendUpper(b, p.Encoding)
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, p.Size(), 10)
 	switch {
@@ -190,7 +196,7 @@ func appendExtension(b []byte, p *message.Part) []byte {
 		b = append(b, "NIL"...)
 	} else {
 		b = append(b, '(')
-		b = appendString(b, strings.ToUpper(p.Disposition))
+		b = appendUpper(b, p.Disposition)
 		b = append(b, ' ')
 		b = appendParams(b, p.DispositionParams)
 		b = append(b, ')')
@@ -202,14 +208,7 @@ func appendExtension(b []byte, p *message.Part) []byte {
 	case 1:
 		b = appendString(b, p.Language[0])
 	default:
-		b = append(b, '(')
-		for i, l := range p.Language {
-			if i > 0 {
-				b = append(b, ' ')
-			}
-			b = appendString(b, l)
-		}
-		b = append(b, ')')
+		b = appendList(b, p.Language, appendString)
 	}
 	b = append(b, ' ')
 	return appendNString(b, p.Location)
@@ -224,45 +223,38 @@ func appendParams(b []byte, params []message.Param) []byte {
 		if i > 0 {
 			b = append(b, ' ')
 		}
-		name, value := strings.ToUpper(param.Name), param.Value
+		name, value := param.Name, param.Value
 		if param.Extended {
 			name, value = name+"*", param.Encode()
 		}
-		b = appendString(b, name)
+		b = appendUpper(b, name)
 		b = append(b, ' ')
 		b = appendString(b, value)
 	}
 	return append(b, ')')
 }
 
-// sectionName writes a section as FETCH's reply names it.
+// sectionName writes a section as FETCH's reply names it: the fields as the client did, for clients compare.
 func sectionName(s message.Section) string {
-	var b strings.Builder
+	var b []byte
 	for i, n := range s.Part {
 		if i > 0 {
-			b.WriteByte('.')
+			b = append(b, '.')
 		}
-		fmt.Fprint(&b, n)
+		b = strconv.AppendInt(b, int64(n), 10)
 	}
-	word := map[message.Specifier]string{
-		message.Header: "HEADER", message.HeaderFields: "HEADER.FIELDS", message.HeaderFieldsNot: "HEADER.FIELDS.NOT",
-		message.Text: "TEXT", message.MIME: "MIME",
-	}[s.Specifier]
-	if word != "" && len(s.Part) > 0 {
-		b.WriteByte('.')
+	if s.Specifier == message.None {
+		return string(b)
 	}
-	b.WriteString(word)
-	if s.Specifier == message.HeaderFields || s.Specifier == message.HeaderFieldsNot {
-		fields := make([]byte, 0, 64)
-		for i, f := range s.Fields {
-			if i > 0 {
-				fields = append(fields, ' ')
-			}
-			fields = appendAstring(fields, f)
-		}
-		b.WriteString(" (" + string(fields) + ")")
+	if len(s.Part) > 0 {
+		b = append(b, '.')
 	}
-	return b.String()
+	b = append(b, specifierNames[s.Specifier]...)
+	if hasFields(s.Specifier) {
+		b = append(b, ' ')
+		b = appendList(b, s.Fields, appendAstring)
+	}
+	return string(b)
 }
 
 // appendAstring appends s as an atom where that can be.
@@ -272,8 +264,20 @@ func appendAstring(b []byte, s string) []byte {
 			return appendString(b, s)
 		}
 	}
-	if s == "" {
-		return append(b, `""`...)
+	if s == "" || strings.EqualFold(s, "NIL") {
+		return appendString(b, s)
 	}
 	return append(b, s...)
+}
+
+// appendList appends what one appends for each of list, in parentheses.
+func appendList(b []byte, list []string, one func([]byte, string) []byte) []byte {
+	b = append(b, '(')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = one(b, s)
+	}
+	return append(b, ')')
 }

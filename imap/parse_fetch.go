@@ -1,95 +1,141 @@
 package imap
 
 import (
+	"math"
 	"strings"
 
 	"github.com/postrider/postrider/message"
 )
 
-// A fetchKind is what a FETCH item asks for.
-type fetchKind int
+// fetchAtts is a set of the items of FETCH that are a word (RFC 3501 §6.4.5).
+type fetchAtts uint16
 
 const (
-	fetchUID fetchKind = iota
-	fetchFlags
-	fetchInternalDate
-	fetchSize
-	fetchEnvelope
-	fetchBody          // BODY, the structure without extension data
-	fetchBodyStructure // BODYSTRUCTURE
-	fetchSection       // BODY[...], and the RFC822 items, which are others' names for it
+	attUID fetchAtts = 1 << iota
+	attFlags
+	attInternalDate
+	attSize
+	attEnvelope
+	attBody          // BODY, the structure without extension data
+	attBodyStructure // BODYSTRUCTURE
+
+	// attSummary are those for which the message's summary is needed.
+	attSummary = attEnvelope | attBody | attBodyStructure
 )
 
-// A fetchItem is one item of a FETCH.
-type fetchItem struct {
-	kind fetchKind
-	// name is how the reply calls a fetchSection: "BODY[...]", "RFC822.TEXT".
+// fetchItems is what a FETCH asks for.
+type fetchItems struct {
+	atts     fetchAtts
+	sections []fetchSection
+}
+
+// A fetchSection is a BODY[...], or one of the RFC822 items, which are others' names for it.
+type fetchSection struct {
+	// name is how the reply calls it: "BODY[...]", "RFC822.TEXT".
 	name    string
 	section message.Section
 	// peek leaves \Seen alone.
 	peek bool
-	// partial asks for length octets from offset on.
+	// partial asks for at most length octets from offset on.
 	partial        bool
 	offset, length int64
 }
 
-// fetchItems reads the items of a FETCH: a macro, one item, or a list (RFC 3501 §6.4.5).
-func (p *parser) fetchItems() ([]fetchItem, error) {
+// isWhole reports whether the section is the whole message, for which no structure is needed.
+func (s *fetchSection) isWhole() bool {
+	return len(s.section.Part) == 0 && s.section.Specifier == message.None
+}
+
+// macros stand for several items. They are used alone.
+var macros = map[string]fetchAtts{
+	"FAST": attFlags | attInternalDate | attSize,
+	"ALL":  attFlags | attInternalDate | attSize | attEnvelope,
+	"FULL": attFlags | attInternalDate | attSize | attEnvelope | attBody,
+}
+
+// simpleItems are the items that are but a word.
+var simpleItems = map[string]fetchAtts{
+	"UID":           attUID,
+	"FLAGS":         attFlags,
+	"INTERNALDATE":  attInternalDate,
+	"RFC822.SIZE":   attSize,
+	"ENVELOPE":      attEnvelope,
+	"BODYSTRUCTURE": attBodyStructure,
+}
+
+// rfc822Items are the sections that are but a word.
+var rfc822Items = map[string]fetchSection{
+	"RFC822":        {name: "RFC822"},
+	"RFC822.HEADER": {name: "RFC822.HEADER", section: message.Section{Specifier: message.Header}, peek: true},
+	"RFC822.TEXT":   {name: "RFC822.TEXT", section: message.Section{Specifier: message.Text}},
+}
+
+// maxSections is how many sections a FETCH may name: each is read from the message anew.
+const maxSections = 1000
+
+// fetchItems reads the items of a FETCH: a macro, one item, or a list (RFC 3501 §9, fetch).
+func (p *parser) fetchItems() (fetchItems, error) {
+	var items fetchItems
 	if p.peek() == '(' {
-		var items []fetchItem
-		err := p.list(false, func() error {
-			item, err := p.fetchItem()
-			items = append(items, item...)
-			return err
-		})
+		err := p.list(false, func() error { return p.fetchItem(&items, false) })
 		return items, err
 	}
-	return p.fetchItem()
+	err := p.fetchItem(&items, true)
+	return items, err
 }
 
-// simpleItems are the items, and the macros, that are a word.
-var simpleItems = map[string][]fetchItem{
-	"UID":           {{kind: fetchUID}},
-	"FLAGS":         {{kind: fetchFlags}},
-	"INTERNALDATE":  {{kind: fetchInternalDate}},
-	"RFC822.SIZE":   {{kind: fetchSize}},
-	"ENVELOPE":      {{kind: fetchEnvelope}},
-	"BODYSTRUCTURE": {{kind: fetchBodyStructure}},
-	"RFC822":        {{kind: fetchSection, name: "RFC822"}},
-	"RFC822.HEADER": {{kind: fetchSection, name: "RFC822.HEADER", section: message.Section{Specifier: message.Header}, peek: true}},
-	"RFC822.TEXT":   {{kind: fetchSection, name: "RFC822.TEXT", section: message.Section{Specifier: message.Text}}},
-	"FAST":          {{kind: fetchFlags}, {kind: fetchInternalDate}, {kind: fetchSize}},
-	"ALL":           {{kind: fetchFlags}, {kind: fetchInternalDate}, {kind: fetchSize}, {kind: fetchEnvelope}},
-	"FULL":          {{kind: fetchFlags}, {kind: fetchInternalDate}, {kind: fetchSize}, {kind: fetchEnvelope}, {kind: fetchBody}},
-}
-
-func (p *parser) fetchItem() ([]fetchItem, error) {
+// fetchItem reads one item, or a macro where there may be one.
+func (p *parser) fetchItem(items *fetchItems, macro bool) error {
 	name, err := p.letters()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if items, ok := simpleItems[name]; ok {
-		return items, nil
+	if name == "BODY" || name == "BODY.PEEK" {
+		if p.peek() == '[' {
+			return p.bodySection(items, name == "BODY.PEEK")
+		}
+		if name == "BODY" {
+			items.atts |= attBody
+			return nil
+		}
 	}
-	switch {
-	case name == "BODY" && p.peek() != '[':
-		return []fetchItem{{kind: fetchBody}}, nil
-	case name != "BODY" && name != "BODY.PEEK" || p.peek() != '[':
-		return nil, syntaxError("unknown FETCH item " + name)
+	if atts, ok := simpleItems[name]; ok {
+		items.atts |= atts
+		return nil
 	}
-	item := fetchItem{kind: fetchSection, peek: name == "BODY.PEEK"}
-	if item.section, err = p.section(); err != nil {
-		return nil, err
+	if section, ok := rfc822Items[name]; ok {
+		return items.addSection(section)
 	}
-	item.name = "BODY[" + sectionName(item.section) + "]"
+	if atts, ok := macros[name]; ok && macro {
+		items.atts |= atts
+		return nil
+	}
+	return syntaxError("unknown FETCH item " + name)
+}
+
+func (f *fetchItems) addSection(s fetchSection) error {
+	if len(f.sections) == maxSections {
+		return syntaxError("too many sections")
+	}
+	f.sections = append(f.sections, s)
+	return nil
+}
+
+// bodySection reads what follows "BODY" or "BODY.PEEK".
+func (p *parser) bodySection(items *fetchItems, peek bool) error {
+	section, err := p.section()
+	if err != nil {
+		return err
+	}
+	item := fetchSection{name: "BODY[" + sectionName(section) + "]", section: section, peek: peek}
 	if err := p.partial(&item); err != nil {
-		return nil, err
+		return err
 	}
-	return []fetchItem{item}, nil
+	return items.addSection(item)
 }
 
 // partial reads "<offset.length>", if it is there.
-func (p *parser) partial(item *fetchItem) (err error) {
+func (p *parser) partial(item *fetchSection) (err error) {
 	if !p.accept('<') {
 		return nil
 	}
@@ -114,53 +160,89 @@ func (p *parser) section() (s message.Section, err error) {
 	if err := p.expect('['); err != nil {
 		return s, err
 	}
-	for isDigit(p.peek()) {
-		n, err := p.number()
-		if err != nil {
-			return s, err
-		}
-		if n == 0 || len(s.Part) == message.MaxDepth || n > message.MaxParts {
-			return s, syntaxError("impossible part number")
-		}
-		s.Part = append(s.Part, int(n))
-		if !p.accept('.') {
-			return s, p.expect(']')
-		}
+	if s.Part, err = p.partNumbers(); err != nil {
+		return s, err
 	}
 	if p.accept(']') {
-		if len(s.Part) > 0 {
-			return s, syntaxError("part number ends in a dot")
-		}
 		return s, nil
+	}
+	if len(s.Part) > 0 {
+		if err := p.expect('.'); err != nil {
+			return s, err
+		}
 	}
 	word, err := p.letters()
 	if err != nil {
 		return s, err
 	}
-	specifiers := map[string]message.Specifier{
-		"HEADER": message.Header, "HEADER.FIELDS": message.HeaderFields, "HEADER.FIELDS.NOT": message.HeaderFieldsNot,
-		"TEXT": message.Text, "MIME": message.MIME,
-	}
-	specifier, ok := specifiers[word]
-	if !ok || specifier == message.MIME && len(s.Part) == 0 {
+	s.Specifier = specifierOf(word)
+	if s.Specifier == message.None || s.Specifier == message.MIME && len(s.Part) == 0 {
 		return s, syntaxError("unknown section " + word)
 	}
-	s.Specifier = specifier
-	if specifier == message.HeaderFields || specifier == message.HeaderFieldsNot {
+	if hasFields(s.Specifier) {
 		if err := p.sp(); err != nil {
 			return s, err
 		}
-		err := p.list(false, func() error {
-			field, err := p.astring()
-			if err == nil && (field == "" || strings.ContainsFunc(field, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' })) {
-				err = syntaxError("bad name of a header field")
-			}
-			s.Fields = append(s.Fields, field)
-			return err
-		})
-		if err != nil {
+		if s.Fields, err = p.headerList(); err != nil {
 			return s, err
 		}
 	}
 	return s, p.expect(']')
+}
+
+// partNumbers reads part numbers parted by dots, none perhaps. The dot before a word stays.
+func (p *parser) partNumbers() ([]int, error) {
+	var numbers []int
+	for isDigit(p.peek()) {
+		n, err := p.number()
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 || n > math.MaxInt32 {
+			return nil, syntaxError("impossible part number")
+		}
+		numbers = append(numbers, int(n))
+		if len(p.line) < 2 || p.line[0] != '.' || !isDigit(p.line[1]) {
+			break
+		}
+		p.line = p.line[1:]
+	}
+	return numbers, nil
+}
+
+// specifierNames are the words of a section (RFC 3501 §9, section-msgtext and section-text).
+var specifierNames = [...]string{
+	message.Header:          "HEADER",
+	message.HeaderFields:    "HEADER.FIELDS",
+	message.HeaderFieldsNot: "HEADER.FIELDS.NOT",
+	message.Text:            "TEXT",
+	message.MIME:            "MIME",
+}
+
+// specifierOf returns None for a word that is no specifier.
+func specifierOf(word string) message.Specifier {
+	for s, name := range specifierNames {
+		if name == word {
+			return message.Specifier(s)
+		}
+	}
+	return message.None
+}
+
+func hasFields(s message.Specifier) bool {
+	return s == message.HeaderFields || s == message.HeaderFieldsNot
+}
+
+// headerList reads names of header fields in parentheses.
+func (p *parser) headerList() ([]string, error) {
+	var fields []string
+	err := p.list(false, func() error {
+		field, err := p.astring()
+		if err == nil && (field == "" || strings.ContainsFunc(field, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' })) {
+			err = syntaxError("bad name of a header field")
+		}
+		fields = append(fields, field)
+		return err
+	})
+	return fields, err
 }

@@ -4,32 +4,32 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
 
 	"github.com/postrider/postrider/store"
 )
 
-// A search is the SEARCH command as the client wrote it. What it says of sequence numbers and of \Recent, the
-// session puts in when it runs.
+// A search is the SEARCH command as the client wrote it (RFC 3501 §6.4.4, RFC 4731).
 type search struct {
-	// returns says that the reply is to be ESEARCH (RFC 4731), and with which of min, max, all, count.
+	// view and recent, which the session sets, tell what sequence numbers mean and which messages are
+	// \Recent.
+	view   *store.View
+	recent store.UIDSet
+
+	// returns says that the reply is to be ESEARCH, and with which of min, max, all, count.
 	returns              bool
 	min, max, all, count bool
 
 	query  store.Query
-	depth  int
 	decode func(string) (string, error) // from the charset to UTF-8
-	// resolve turns a sequence set into UIDs; recent are the messages that are \Recent.
-	resolve func(set store.NumSet, uids bool) (store.UIDSet, error)
-	recent  func() store.UIDSet
 }
 
 // errBadCharset is answered NO [BADCHARSET] (I15).
 var errBadCharset = errors.New("unknown charset")
 
-// search reads the arguments of SEARCH into s, whose functions the session has set.
+// search reads the arguments of SEARCH into s, with the space in front, to the end of the command.
 func (p *parser) search(s *search) error {
 	if err := p.sp(); err != nil {
 		return err
@@ -37,24 +37,16 @@ func (p *parser) search(s *search) error {
 	if err := p.searchReturn(s); err != nil {
 		return err
 	}
-	s.decode = func(text string) (string, error) { return text, nil }
-	if p.acceptWord("CHARSET ") {
-		charset, err := p.astring()
-		if err != nil {
-			return err
-		}
-		if s.decode, err = decoder(charset); err != nil {
-			return err
-		}
-		if err := p.sp(); err != nil {
-			return err
-		}
-	}
-	query, err := p.searchKeys(s, 0)
-	if err != nil {
+	if err := p.searchCharset(s); err != nil {
 		return err
 	}
-	s.query = query
+	var err error
+	if s.query, err = p.searchKeys(s, 0); err != nil {
+		return err
+	}
+	if err := p.end(); err != nil {
+		return err
+	}
 	if err := s.query.Check(); err != nil {
 		return syntaxError(err.Error())
 	}
@@ -104,14 +96,33 @@ func (p *parser) searchReturn(s *search) error {
 	return p.sp()
 }
 
+// searchCharset reads "CHARSET ...", if it is there.
+func (p *parser) searchCharset(s *search) error {
+	s.decode = asUTF8
+	if !p.acceptWord("CHARSET ") {
+		return nil
+	}
+	charset, err := p.astring()
+	if err != nil {
+		return err
+	}
+	if s.decode, err = decoder(charset); err != nil {
+		return err
+	}
+	return p.sp()
+}
+
+// asUTF8 is the decoder of UTF-8 and US-ASCII. Octets that are neither find octets that are neither.
+func asUTF8(text string) (string, error) { return text, nil }
+
 // decoder returns what turns text of the charset into UTF-8.
 func decoder(charset string) (func(string) (string, error), error) {
 	switch strings.ToUpper(charset) {
 	case "UTF-8", "US-ASCII":
-		return func(text string) (string, error) { return text, nil }, nil
+		return asUTF8, nil
 	}
 	e, err := htmlindex.Get(charset)
-	if err != nil {
+	if err != nil || e == encoding.Replacement {
 		return nil, errBadCharset
 	}
 	return func(text string) (string, error) { return e.NewDecoder().String(text) }, nil
@@ -128,7 +139,7 @@ func (p *parser) searchKeys(s *search, depth int) (store.Query, error) {
 		if keys = append(keys, key); len(keys) > store.MaxQueryKeys {
 			return store.Query{}, syntaxError("too many search keys")
 		}
-		if p.peek() != ' ' || len(strings.TrimRight(string(p.line), " ")) == 0 {
+		if p.peek() != ' ' || p.end() == nil {
 			break
 		}
 		p.line = p.line[1:]
@@ -152,7 +163,7 @@ func (p *parser) searchKey(s *search, depth int) (store.Query, error) {
 		}
 		return q, err
 	case isDigit(c) || c == '*':
-		return p.searchSet(s, false)
+		return p.searchSet(s, bySeq)
 	}
 	word, err := p.word()
 	if err != nil {
@@ -167,15 +178,16 @@ func (p *parser) searchKey(s *search, depth int) (store.Query, error) {
 		}
 		return key(p, s, depth)
 	}
+	recent := store.Query{Key: store.KeyUIDs, UIDs: s.recent}
 	switch word {
 	case "ALL":
 		return store.Query{}, nil
 	case "NEW":
-		return store.And(store.Query{Key: store.KeyUIDs, UIDs: s.recent()}, store.Not(store.Query{Key: store.KeyFlag, Flag: store.FlagSeen})), nil
+		return store.And(recent, store.Not(hasFlag(store.FlagSeen))), nil
 	case "OLD":
-		return store.Not(store.Query{Key: store.KeyUIDs, UIDs: s.recent()}), nil
+		return store.Not(recent), nil
 	case "RECENT":
-		return store.Query{Key: store.KeyUIDs, UIDs: s.recent()}, nil
+		return recent, nil
 	}
 	return store.Query{}, syntaxError("unknown search key " + word)
 }
@@ -216,12 +228,8 @@ func textKey(key store.Key, field string) searchArgument {
 func dateKey(key store.Key) searchArgument {
 	return func(p *parser, _ *search, _ int) (store.Query, error) {
 		t, err := p.date()
-		return store.Query{Key: key, Date: dateOf(t)}, err
+		return store.Query{Key: key, Date: store.DateOf(t)}, err
 	}
-}
-
-func dateOf(t time.Time) store.Date {
-	return store.Date{Year: t.Year(), Month: t.Month(), Day: t.Day()}
 }
 
 func sizeKey(key store.Key) searchArgument {
@@ -244,19 +252,13 @@ func keyword(p *parser) (store.Query, error) {
 }
 
 // searchSet reads a set of sequence numbers or UIDs.
-func (p *parser) searchSet(s *search, uids bool) (store.Query, error) {
+func (p *parser) searchSet(s *search, by numbering) (store.Query, error) {
 	set, err := p.set()
 	if err != nil {
 		return store.Query{}, err
 	}
-	found, err := s.resolve(set, uids)
-	if err != nil {
-		return store.Query{}, err
-	}
-	if found == nil {
-		found = store.UIDSet{}
-	}
-	return store.Query{Key: store.KeyUIDs, UIDs: found}, nil
+	uids, err := span(s.view, set, by)
+	return store.Query{Key: store.KeyUIDs, UIDs: uids}, err
 }
 
 // argumentOf returns what reads the arguments of a key that has some (RFC 3501 §6.4.4), nil for all others.
@@ -285,7 +287,7 @@ func argumentOf(key string) searchArgument {
 	case "SMALLER":
 		return sizeKey(store.KeySmaller)
 	case "UID":
-		return func(p *parser, s *search, _ int) (store.Query, error) { return p.searchSet(s, true) }
+		return func(p *parser, s *search, _ int) (store.Query, error) { return p.searchSet(s, byUID) }
 	case "KEYWORD":
 		return func(p *parser, _ *search, _ int) (store.Query, error) { return keyword(p) }
 	case "UNKEYWORD":
