@@ -28,7 +28,7 @@ func (q *Queue) Claim(ctx context.Context, query queue.ClaimQuery) ([]queue.Clai
 	if err != nil {
 		return nil, err
 	}
-	return c.claims()
+	return c.claims(ctx), nil
 }
 
 // A claimer gives out claims in one transaction.
@@ -158,22 +158,33 @@ func (c *claimer) takeRecipients(k *taken) error {
 	return err
 }
 
-// claims are what was taken, decoded.
-func (c *claimer) claims() ([]queue.Claim, error) {
-	claims := make([]queue.Claim, len(c.taken))
-	for i, k := range c.taken {
-		m, err := k.message.decode(c.q)
+// claims are what was taken, decoded. What is damaged stays leased, so that it comes up again when the lease ends and
+// keeps nothing else from going out.
+func (c *claimer) claims(ctx context.Context) []queue.Claim {
+	claims := make([]queue.Claim, 0, len(c.taken))
+	for _, k := range c.taken {
+		claim, err := k.decode(c.q, c.now)
 		if err != nil {
-			return nil, err
+			c.q.cfg.Logger.ErrorContext(ctx, "claim", "err", err)
+			continue
 		}
-		claims[i] = queue.Claim{Token: k.token(), Message: m, Hop: k.hop, Recipients: make([]queue.Entry, len(k.recipients))}
-		for j := range k.recipients {
-			if claims[i].Recipients[j], err = k.recipients[j].decode(m, k.hop, c.now); err != nil {
-				return nil, err
-			}
+		claims = append(claims, claim)
+	}
+	return claims
+}
+
+func (k *taken) decode(q *Queue, now int64) (queue.Claim, error) {
+	m, err := k.message.decode(q)
+	if err != nil {
+		return queue.Claim{}, err
+	}
+	claim := queue.Claim{Token: k.token(), Message: m, Hop: k.hop, Recipients: make([]queue.Entry, len(k.recipients))}
+	for i := range k.recipients {
+		if claim.Recipients[i], err = k.recipients[i].decode(m, k.hop, now); err != nil {
+			return queue.Claim{}, err
 		}
 	}
-	return claims, nil
+	return claim, nil
 }
 
 // giveBack ends a lease.

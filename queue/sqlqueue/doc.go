@@ -32,7 +32,8 @@
 // # Errors
 //
 // A full disk is a *postrider.Status of code 4.3.1. All other errors are as package queue has them, or
-// temporary ones of the database.
+// temporary ones of the database. A message whose record is damaged is logged at each attempt to claim it and holds up no
+// other; Entries ends with an error there.
 //
 // # Limits
 //

@@ -88,7 +88,7 @@ func (c *coder) number(tag byte, n *int64) {
 	}
 	if field, ok := c.read(tag); ok {
 		v, width := binary.Varint(field)
-		if width != len(field) {
+		if width <= 0 || width != len(field) {
 			c.err = errRecord
 		}
 		*n = v
