@@ -18,7 +18,7 @@ var capabilities = []capability{
 	{"ENABLE", nil},
 	{"STARTTLS", (*session).mayStartTLS},
 	{"LOGINDISABLED", func(s *session) bool { return s.account == nil && !s.mayLogin() }},
-	{"IDLE", isLoggedIn},
+	{"IDLE", nil},
 	{"NAMESPACE", isLoggedIn},
 	{"CHILDREN", isLoggedIn},
 	{"UNSELECT", isLoggedIn},

@@ -44,7 +44,7 @@ func (s *session) cmdAppend() error {
 	if err != nil {
 		return tryCreate(err)
 	}
-	return &response{"OK", appendUID(placed), "completed"}
+	return &response{"OK", appendUID(placed), ""}
 }
 
 // appendUID is the response code of UIDPLUS (RFC 4315 §3).
@@ -124,14 +124,31 @@ func (s *session) readMessage(spool *postrider.Spool) (msg store.NewMessage, err
 	return msg, err
 }
 
-// appendFlags reads flags as the store wants them. \Recent, which clients cannot set but some copy from where they
-// read it, is passed over.
+// appendFlags reads the flags of a new message. \Recent, which some clients copy from where they read it, is passed
+// over.
 func (p *parser) appendFlags() ([]store.Flag, error) {
-	flags, err := p.flags()
+	var flags []store.Flag
+	err := p.list(true, func() error {
+		if p.acceptFlag(`\Recent`) {
+			return nil
+		}
+		f, err := p.flag()
+		flags = append(flags, f)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	return store.CanonicalFlags(flags)
+}
+
+// acceptFlag passes over a flag, in any case, if it is next.
+func (p *parser) acceptFlag(flag string) bool {
+	n := len(flag)
+	if len(p.line) <= n || p.line[n] != ' ' && p.line[n] != ')' {
+		return false
+	}
+	return p.acceptWord(flag)
 }
 
 // A noNUL looks for the octet that no literal may have (RFC 3501 §9, CHAR8).

@@ -14,8 +14,10 @@ func (s *session) cmdIdle() error {
 		return err
 	}
 	s.out.WriteString("+ idling\r\n")
-	// Watching begins before the first look, so that nothing falls between the two.
-	defer store.Watch(s.account, s.tell)()
+	if s.selected != nil {
+		// Watching begins before the first look, so that nothing falls between the two.
+		defer store.Watch(s.account, s.tell)()
+	}
 	until := s.until()
 	for {
 		s.heard()

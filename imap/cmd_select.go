@@ -60,9 +60,9 @@ func (s *session) selectMailbox(readOnly bool) error {
 		return err
 	}
 	if readOnly {
-		return &response{"OK", "READ-ONLY", "completed"}
+		return &response{"OK", "READ-ONLY", ""}
 	}
-	return &response{"OK", "READ-WRITE", "completed"}
+	return &response{"OK", "READ-WRITE", ""}
 }
 
 // describe says all that a client must know of a mailbox that it selects, before the tagged reply.

@@ -99,6 +99,9 @@ func (s *session) complete(c *command, err error) {
 		}
 	}
 	r := replyOf(err)
+	if r.text == "" {
+		r.text = c.name + " completed"
+	}
 	if r.unexpected {
 		s.log(slog.LevelError, "reject", slog.String("command", c.name), slog.Any("err", err))
 	}

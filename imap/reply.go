@@ -13,7 +13,7 @@ import (
 type response struct {
 	kind string // "OK", "NO" or "BAD"
 	code string // without brackets, empty for none
-	text string
+	text string // empty for "... completed"
 }
 
 func (r *response) Error() string { return r.kind + " " + r.text }
@@ -34,7 +34,7 @@ var replies = []struct {
 	{account.ErrExchange, response{"BAD", "", "authentication exchange failed"}},
 	{store.ErrNotExist, response{"NO", "NONEXISTENT", "no such mailbox"}},
 	{store.ErrExist, response{"NO", "ALREADYEXISTS", "mailbox exists already"}},
-	{store.ErrName, response{"NO", "CANNOT", "no mailbox can have that name"}},
+	{store.ErrName, response{"NO", "CANNOT", "impossible for a mailbox of that name"}},
 	{store.ErrFlag, response{"NO", "CANNOT", "no message can have such a flag"}},
 	{store.ErrLimit, response{"NO", "LIMIT", "too many keywords or search keys"}},
 	{store.ErrOverQuota, response{"NO", "OVERQUOTA", "no room by the quota"}},
@@ -57,7 +57,7 @@ func replyOf(err error) reply {
 	var status *postrider.Status
 	switch {
 	case err == nil:
-		return reply{response: response{"OK", "", "completed"}}
+		return reply{response: response{"OK", "", ""}}
 	case errors.As(err, &own):
 		return reply{response: *own}
 	case errors.As(err, &syntax):
