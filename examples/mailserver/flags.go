@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -242,6 +243,9 @@ func (s *settings) addCatchAll(v string) error {
 	s.catchAll = append(s.catchAll, catchAll{domain, address})
 	return nil
 }
+
+// spool is the folder of large messages on their way in, on the disk that they go to.
+func (s *settings) spool() string { return filepath.Join(s.data, "spool") }
 
 // certificate returns the certificate of the flags, or one of our own making for this run.
 func (s *settings) certificate() (tls.Certificate, error) {

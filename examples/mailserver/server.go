@@ -41,7 +41,7 @@ func serve(ctx context.Context, s *settings, stdout io.Writer, logger *slog.Logg
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(s.data, 0o700); err != nil {
+	if err := os.MkdirAll(s.spool(), 0o700); err != nil {
 		return err
 	}
 	mail, err := sqlstore.Open(ctx, filepath.Join(s.data, "mail"))
@@ -59,6 +59,7 @@ func serve(ctx context.Context, s *settings, stdout io.Writer, logger *slog.Logg
 	if s.dns != "" {
 		dns.Servers = []string{s.dns}
 	}
+	defer func() { err = errors.Join(err, dns.Close()) }()
 	next := &relay.Transport{Hostname: s.hostname, Resolver: dns, Port: s.smtpPort, Logger: logger}
 	defer func() { err = errors.Join(err, next.Close()) }()
 	m := &mta.MTA{
@@ -194,6 +195,7 @@ func (p *parts) smtpServer() *smtp.Server {
 		Hooks:              []smtp.Hooks{p.mta.Hooks()},
 		TLSConfig:          p.tls,
 		AllowPlaintextAuth: p.settings.insecureAuth,
+		SpoolDir:           p.settings.spool(),
 		Logger:             p.logger,
 	}
 }
@@ -204,6 +206,7 @@ func (p *parts) imapServer() *imap.Server {
 		Open:               p.account,
 		TLSConfig:          p.tls,
 		AllowPlaintextAuth: p.settings.insecureAuth,
+		SpoolDir:           p.settings.spool(),
 		Logger:             p.logger,
 	}
 }
