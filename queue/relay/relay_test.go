@@ -29,7 +29,7 @@ type world struct {
 	mu    sync.Mutex
 	dials []string // addresses in the order in which connections were tried
 	got   []string // what servers of ours took: "host from>to,to"
-	talk  strings.Builder
+	heard []string // commands to scripted servers
 }
 
 // newWorld must be called in a bubble.
@@ -232,4 +232,3 @@ func TestAMessageForSeveralRecipientsGoesOnceToTheBestHost(t *testing.T) {
 		}
 	})
 }
-
