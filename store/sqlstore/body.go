@@ -46,7 +46,7 @@ func (s *Store) newBody(ctx context.Context, c postrider.Content, accounts int) 
 	}
 	release, err := s.blobs.Put(ctx, b.key, c)
 	if err != nil {
-		return nil, err
+		return nil, classified(err)
 	}
 	b.release = release
 	return b, nil

@@ -165,8 +165,12 @@ func (bs *boxes) ofAccount(account int64) []*box {
 
 // attach makes the box follow the changes from what was loaded on.
 func (b *box) attach(t *tx, l *loader) error {
+	b.saved.set(l.saved, l.table.packing)
 	if l.damaged {
 		b.all.s.cfg.Logger.Warn("mailbox rebuilt from rows and log", "account", b.key.account, "mailbox", l.row.name)
+		l.table.unsaved = max(l.table.unsaved, saveAtClose)
+		b.saved.set(l.saved, l.table.packing-1) // what is on disk goes all at once
+		t.OnCommit(func() { b.all.s.janitor.save(b.key) })
 	}
 	if l.corrected {
 		st := l.table.Status
@@ -178,7 +182,6 @@ func (b *box) attach(t *tx, l *loader) error {
 		}
 	}
 	b.head, b.sets = l.table, l.sets
-	b.saved.set(l.saved, l.table.packing)
 	b.setAttached(true)
 	t.OnRollback(func() { b.setAttached(false) })
 	t.OnCommit(func() { b.published.Store(l.table) })

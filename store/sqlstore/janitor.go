@@ -20,6 +20,8 @@ type janitor struct {
 	ended  sync.WaitGroup
 	woken  chan struct{}
 
+	working sync.Mutex // held by work
+
 	mu    sync.Mutex // guards what follows: what is to be done
 	saves map[boxKey]bool
 	trims map[int64]bool
@@ -93,7 +95,7 @@ func take[K comparable](j *janitor, list *map[K]bool) map[K]bool {
 func (j *janitor) run(ctx context.Context) {
 	tick := time.NewTicker(upkeep)
 	defer tick.Stop()
-	j.daily(ctx)
+	j.begin(ctx)
 	for {
 		j.work(ctx)
 		select {
@@ -106,14 +108,16 @@ func (j *janitor) run(ctx context.Context) {
 	}
 }
 
-// daily is what is done at the beginning.
-func (j *janitor) daily(ctx context.Context) {
+// begin does what may have been left by the process before.
+func (j *janitor) begin(ctx context.Context) {
 	j.s.report("forget deliveries", j.s.forgetDeliveries(ctx))
 	j.s.report("sweep bodies", j.s.SweepBodies(ctx))
 }
 
 // work does what is to be done now.
 func (j *janitor) work(ctx context.Context) {
+	j.working.Lock()
+	defer j.working.Unlock()
 	for key := range take(j, &j.saves) {
 		j.s.report("save snapshot", j.s.saveSnapshot(ctx, key))
 	}

@@ -10,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
+	"github.com/postrider/postrider"
 	"github.com/postrider/postrider/internal/sqlite"
 	"github.com/postrider/postrider/store"
 	"github.com/postrider/postrider/store/blob"
@@ -179,10 +181,18 @@ func (s *Store) write(ctx context.Context, f func(*tx) error) error {
 	return classified(s.db.Write(ctx, func(t *sqlite.Tx) error { return f(&tx{Tx: t, s: s}) }))
 }
 
-// classified says of what the database reports what the caller can act upon.
+// classified says of what the disk reports what the caller can act upon. A full disk is
+// temporary, and named to the peer (RFC 3463 §3.4, X.3.1).
 func classified(err error) error {
-	if err != nil && sqlite.IsCorrupt(err) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sqlite.ErrClosed):
+		return store.ErrClosed
+	case sqlite.IsCorrupt(err):
 		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	case sqlite.IsFull(err), errors.Is(err, syscall.ENOSPC):
+		return &postrider.Status{Code: "4.3.1", Text: "not enough storage, try again later", Err: err}
 	}
 	return err
 }
