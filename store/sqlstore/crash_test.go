@@ -41,13 +41,8 @@ func TestMain(m *testing.M) {
 // crashAccounts are who gets mail in the crash test.
 var crashAccounts = []string{"ann", "ben"}
 
-// crashMail is a message that names itself and carries its checksum; every third is too
-// large for the database.
-func crashMail(id string, n int) string {
-	size := 600 + n%5*900
-	if n%3 == 0 {
-		size += sqlstore.DefaultInline
-	}
+// crashMail is a message that names itself and carries its checksum.
+func crashMail(id string, size int) string {
 	text := strings.Repeat(id+" is the name of this message.\r\n", size/(len(id)+30)+1)
 	return fmt.Sprintf("Message-ID: <%s>\r\nX-Sum: %08x\r\n\r\n%s", id, crc32.ChecksumIEEE([]byte(text)), text)
 }
@@ -72,7 +67,7 @@ func crashChild(dir string) {
 	var all sync.WaitGroup
 	for w := range 8 {
 		all.Go(func() {
-			c := crashWorker{s: s, say: say, r: rand.New(rand.NewPCG(uint64(run), uint64(w)))}
+			c := crashWorker{s: s, say: say, r: rand.New(rand.NewPCG(uint64(run), uint64(w))), large: true}
 			for n := 0; ; n++ {
 				if err := c.work(ctx, fmt.Sprintf("%d-%d-%d", run, w, n), n); err != nil {
 					say("failed %v", err)
@@ -85,9 +80,18 @@ func crashChild(dir string) {
 }
 
 type crashWorker struct {
-	s   *sqlstore.Store
-	say func(string, ...any)
-	r   *rand.Rand
+	s     *sqlstore.Store
+	say   func(string, ...any)
+	r     *rand.Rand
+	large bool // every third message is too large for the database
+}
+
+func (c *crashWorker) mail(id string, n int) postrider.Content {
+	size := 600 + n%5*900
+	if c.large && n%3 == 0 {
+		size += sqlstore.DefaultInline
+	}
+	return postrider.String(crashMail(id, size))
 }
 
 // work does one thing. Messages that are promised go to INBOX and stay; what becomes of
@@ -97,14 +101,14 @@ func (c *crashWorker) work(ctx context.Context, id string, n int) error {
 	switch k := c.r.IntN(20); {
 	case k < 10:
 		c.say("trying %s", id)
-		_, err := c.s.Deliver(ctx, postrider.String(crashMail(id, n)), []store.Target{{Account: account, Once: id}})
+		_, err := c.s.Deliver(ctx, c.mail(id, n), []store.Target{{Account: account, Once: id}})
 		if err == nil {
 			c.say("kept %s %s", account, id)
 		}
 		return err
 	case k < 13:
 		c.say("trying %s", id)
-		_, err := c.s.Deliver(ctx, postrider.String(crashMail(id, n)), []store.Target{
+		_, err := c.s.Deliver(ctx, c.mail(id, n), []store.Target{
 			{Account: "ann", Flags: []store.Flag{"$both"}}, {Account: "ben", Flags: []store.Flag{"$both"}},
 			{Account: account, Mailbox: "Work"},
 		})
