@@ -235,40 +235,24 @@ func (m *MTA) deliver(ctx context.Context, a *arrival, targets []store.Target) e
 	return nil
 }
 
-// storeDeliver delivers, and makes room for accounts that get their first mail.
+// storeDeliver delivers, and makes room for accounts that get their first mail: their existence is the
+// Router's word. Others may make the same account at the same moment.
 func (m *MTA) storeDeliver(ctx context.Context, c postrider.Content, targets []store.Target) ([]store.Placed, error) {
+	mailboxes := m.Mailboxes
+	if mailboxes == nil {
+		mailboxes = store.DefaultMailboxes()
+	}
 	for range targets {
 		placed, err := m.Store.Deliver(ctx, c, targets)
 		var t *store.TargetError
 		if err == nil || !errors.As(err, &t) || !errors.Is(err, store.ErrNotExist) {
 			return placed, err
 		}
-		made, mkErr := m.makeAccount(ctx, targets[t.Index].Account)
-		if mkErr != nil {
-			return nil, &store.TargetError{Index: t.Index, Err: mkErr}
-		}
-		if !made {
-			return placed, err
+		if _, err := store.OpenAccount(ctx, m.Store, targets[t.Index].Account, mailboxes...); err != nil {
+			return nil, &store.TargetError{Index: t.Index, Err: err}
 		}
 	}
 	return m.Store.Deliver(ctx, c, targets)
-}
-
-// makeAccount makes an account in the store, whose existence is the Router's word, and reports
-// whether it was missing.
-func (m *MTA) makeAccount(ctx context.Context, name string) (bool, error) {
-	if _, err := m.Store.Account(ctx, name); !errors.Is(err, store.ErrNotExist) {
-		return false, err
-	}
-	mailboxes := m.Mailboxes
-	if mailboxes == nil {
-		mailboxes = store.DefaultMailboxes()
-	}
-	err := m.Store.CreateAccount(ctx, name, mailboxes...)
-	if errors.Is(err, store.ErrExist) { // by another goroutine
-		return true, nil
-	}
-	return err == nil, err
 }
 
 // enqueue puts the message and all its destinations in the queue, in one transaction.

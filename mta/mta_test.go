@@ -51,10 +51,11 @@ var directory = account.Funcs{
 	},
 }
 
-// full is a store in which bob has no room, and which is down while broken.
+// full is a store in which bob has no room, and which is down while broken. While crowded, another delivery makes the account
+// that one has just missed.
 type full struct {
 	store.Store
-	broken bool
+	broken, crowded bool
 }
 
 func (f *full) Deliver(ctx context.Context, c postrider.Content, to []store.Target) ([]store.Placed, error) {
@@ -66,7 +67,11 @@ func (f *full) Deliver(ctx context.Context, c postrider.Content, to []store.Targ
 			return nil, &store.TargetError{Index: i, Err: store.ErrOverQuota}
 		}
 	}
-	return f.Store.Deliver(ctx, c, to)
+	placed, err := f.Store.Deliver(ctx, c, to)
+	if f.crowded && errors.Is(err, store.ErrNotExist) {
+		err = errors.Join(f.Store.CreateAccount(ctx, to[0].Account), err)
+	}
+	return placed, err
 }
 
 // office is an MTA for example.org with all its parts in memory.
@@ -222,6 +227,8 @@ func (o *office) do(line string) error {
 	switch line {
 	case "break the store":
 		o.store.broken = true
+	case "crowd the store":
+		o.store.crowded = true
 	case "mend the store":
 		o.store.broken = false
 	case "run the queue once":
