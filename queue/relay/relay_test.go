@@ -2,9 +2,11 @@ package relay_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +27,7 @@ type world struct {
 	net       mailtest.Network
 	zone      *resolvetest.Zone
 	transport *relay.Transport
+	tls       *tls.Config // of scripted servers
 
 	mu    sync.Mutex
 	dials []string // addresses in the order in which connections were tried
@@ -143,7 +146,7 @@ func (w *world) note(s string) {
 
 // attempt is a message from ann@example.net to the local-parts at the domain of the next hop.
 func attempt(nextHop string, to ...string) *queue.Attempt {
-	domain := strings.Trim(nextHop, "[]")
+	domain := strings.Trim(nextHop, "[].")
 	if net.ParseIP(domain) != nil || strings.Contains(domain, ":") {
 		domain = "example.org"
 	}
@@ -231,4 +234,39 @@ func TestAMessageForSeveralRecipientsGoesOnceToTheBestHost(t *testing.T) {
 			t.Errorf("outcome: %+v", out[0])
 		}
 	})
+}
+
+// contents is a handler that notes the contents of messages.
+func contents(w *world) smtp.Handler {
+	return smtp.HandlerFunc(func(_ context.Context, _ *smtp.Transaction, c postrider.Content) error {
+		b, err := postrider.ReadAll(c)
+		w.note(string(b))
+		return err
+	})
+}
+
+func newTransport() *relay.Transport { return new(relay.Transport) }
+
+// watch collects the log from level Info on, without times, and the transcript.
+func (w *world) watch() (log, transcript func() string) {
+	var mu sync.Mutex
+	var lines, talk strings.Builder
+	w.transport.Logger = slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+	w.transport.Transcript = func(server netip.AddrPort, line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintf(&talk, "%s %s\n", server, line)
+	}
+	return lines.String, func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return talk.String()
+	}
 }

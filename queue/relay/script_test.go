@@ -3,6 +3,8 @@ package relay_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -11,15 +13,15 @@ import (
 )
 
 // A script is a server that replies as told: by "greeting", a verb, a verb with the local-part of its path, or "." for the message. What
-// is not told succeeds. Lines of a reply are parted by "|". "(close)" closes the connection, and "(stall)" never says anything;
-// behind a reply, "(close)" follows it.
+// is not told succeeds, but for STARTTLS. Lines of a reply are parted by "|". "(close)" at the end closes the connection, and "(stall)" says no
+// more.
 type script map[string]string
 
 // play serves connections to addr by the script.
 func (w *world) play(addr string, s script) {
 	w.t.Helper()
 	w.listen(addr, func(conn net.Conn) {
-		p := &player{world: w, script: s, conn: conn, r: bufio.NewReader(conn)}
+		p := w.player(conn, s)
 		if !p.reply("greeting", "220 mx ready") {
 			return
 		}
@@ -28,11 +30,16 @@ func (w *world) play(addr string, s script) {
 	})
 }
 
+func (w *world) player(conn net.Conn, s script) *player {
+	return &player{world: w, script: s, conn: conn, r: bufio.NewReader(conn)}
+}
+
 type player struct {
 	*world
-	script script
-	conn   net.Conn
-	r      *bufio.Reader
+	script   script
+	conn     net.Conn
+	r        *bufio.Reader
+	messages int // that came to their dot
 }
 
 func (p *player) next() bool {
@@ -49,6 +56,8 @@ func (p *player) next() bool {
 		return false
 	case "DATA":
 		return p.reply(verb, "354 go ahead") && (!strings.HasPrefix(p.told(verb, "354"), "354") || p.message())
+	case "STARTTLS":
+		return p.reply(verb, "502 no") && (!strings.HasPrefix(p.told(verb, ""), "220") || p.handshake())
 	case "MAIL", "RCPT":
 		_, path, _ := strings.Cut(line, "<")
 		local, _, _ := strings.Cut(path, "@")
@@ -59,6 +68,13 @@ func (p *player) next() bool {
 	return p.reply(verb, "250 fine")
 }
 
+// handshake goes on with TLS.
+func (p *player) handshake() bool {
+	conn := tls.Server(p.conn, p.tls)
+	p.conn, p.r = conn, bufio.NewReader(conn)
+	return conn.Handshake() == nil
+}
+
 // message reads the message up to its dot.
 func (p *player) message() bool {
 	for {
@@ -67,6 +83,7 @@ func (p *player) message() bool {
 			return false
 		}
 		if line == ".\r\n" {
+			p.messages++
 			return p.reply(".", "250 2.0.0 taken")
 		}
 	}
@@ -81,21 +98,16 @@ func (p *player) told(step, otherwise string) string {
 
 // reply gives the reply of a step, and reports whether the session goes on.
 func (p *player) reply(step, otherwise string) bool {
-	told := p.told(step, otherwise)
-	text, closes := strings.CutSuffix(told, "(close)")
-	if told == "(stall)" {
-		p.r.WriteTo(discard{})
-		return false
-	}
+	text, closes := strings.CutSuffix(p.told(step, otherwise), "(close)")
+	text, stalls := strings.CutSuffix(text, "(stall)")
 	if text = strings.TrimSpace(text); text != "" {
 		p.conn.Write([]byte(strings.ReplaceAll(text, "|", "\r\n") + "\r\n"))
 	}
-	return !closes
+	if stalls {
+		p.r.WriteTo(io.Discard)
+	}
+	return !closes && !stalls
 }
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 // hear notes a command.
 func (w *world) hear(line string) {
