@@ -126,6 +126,18 @@ func TestFetchNamesABoundedNumberOfSections(t *testing.T) {
 	}
 }
 
+// Else a client could make us keep a line for each octet of its literals.
+func TestTheLinesBehindLiteralsAreBounded(t *testing.T) {
+	for n, ok := range map[int]bool{4: true, 5: false} {
+		line := strings.Repeat("x ", 8191-len("{1+}")/2) + "{1+}" // 16 KiB less 4, and the parser takes 64 KiB
+		_, err := parseFetch(t, "BODY[HEADER.FIELDS ({1+}\n"+strings.Repeat("a "+line+"\n", n)+"a)]")
+		var syntax syntaxError
+		if ok && err != nil || !ok && !errors.As(err, &syntax) {
+			t.Errorf("%d lines: %v", n, err)
+		}
+	}
+}
+
 func FuzzFetchItems(f *testing.F) {
 	for _, seed := range []string{"ALL", "(FLAGS BODY.PEEK[1.2.HEADER.FIELDS.NOT (From \"x y\")]<0.5>)", "BODY[HEADER.FIELDS ({2}\nTo Cc)]", "RFC822.TEXT", "BODY[1..]<"} {
 		f.Add(seed)

@@ -52,11 +52,12 @@ type parser struct {
 	line     []byte // what is left of the current line
 	whole    []byte // all of it; nil once the literal at its end was read or refused
 	literals int64  // octets of literals kept so far
+	more     int    // octets of the lines behind those literals
 }
 
 // begin reads the first line of a command.
 func (p *parser) begin() error {
-	p.literals = 0
+	p.literals, p.more = 0, 0
 	line, err := p.r.ReadLine(p.maxLine)
 	return p.take(line, err)
 }
@@ -359,8 +360,14 @@ func (p *parser) literalString() (string, error) {
 	var b strings.Builder
 	n, err := p.literal(&b, p.maxLiterals-p.literals)
 	p.literals += n
-	if err == nil && strings.IndexByte(b.String(), 0) >= 0 {
+	p.more += len(p.line)
+	switch {
+	case err != nil:
+	case strings.IndexByte(b.String(), 0) >= 0:
 		err = syntaxError("NUL in literal")
+	case p.more > p.maxLine:
+		// A literal of an octet or two between any two lines would make the command endless.
+		err = syntaxError("command too long")
 	}
 	return b.String(), err
 }

@@ -91,6 +91,10 @@ func (s *session) tellFlags() error {
 		return err
 	}
 	uids := m.untold.Intersect(m.view.UIDs()).Subtract(m.view.Pending())
+	if uids.IsEmpty() { // and perhaps nil, which would be all
+		m.untold = nil
+		return nil
+	}
 	var b []byte
 	for msg, err := range m.mailbox.Scan(s.ctx, store.ScanQuery{UIDs: uids}) {
 		if err != nil {
