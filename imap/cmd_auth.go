@@ -8,6 +8,7 @@ import (
 
 	"github.com/postrider/postrider/account"
 	"github.com/postrider/postrider/internal/wire"
+	"github.com/postrider/postrider/store"
 )
 
 func (s *session) mayStartTLS() bool {
@@ -165,6 +166,9 @@ func (s *session) enter(who account.Identity) error {
 	a, err := s.server.Open(s.ctx, who)
 	if err != nil {
 		s.identity = account.Identity{}
+		if errors.Is(err, store.ErrNotExist) {
+			return no("CONTACTADMIN", "there is no mail for this account")
+		}
 		return fmt.Errorf("open account %s: %w", who.Account, err)
 	}
 	s.account = a

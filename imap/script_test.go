@@ -30,18 +30,19 @@ var people = account.Funcs{VerifyFunc: func(ctx context.Context, login, password
 	return "", account.ErrCredentials
 }}
 
-var errFake = fmt.Errorf("disk /dev/sda1 is on fire")
-
 // dialogues runs the scripts of a folder against a server at 192.0.2.1:143, and one with TLS from the start at
 // port 993. Everybody has INBOX and Sent. Lines "do" mean:
 //
 //	do deliver INBOX "Subject: x\r\n"   to ann, in Go's notation; "x" * 100 repeats
 //	do delete Sent                      a mailbox of ann's, by another program
+//	do fail scan damaged                makes a method of the store fail, see failure
+//	do repair                           ends that
 //	do shutdown                         begins a Shutdown
 //
 // The section "-- INBOX --", or of another mailbox of ann's, lists UID, flags, date and text of its messages.
 type dialogues struct {
 	store  *memstore.Store
+	fake   fake
 	server *Server
 }
 
@@ -71,7 +72,11 @@ func (d *dialogues) open(ctx context.Context, who account.Identity) (store.Accou
 	if who.Account == "eve" {
 		return nil, errFake
 	}
-	return d.account(ctx, who.Account)
+	if err := d.fake.call("login"); err != nil {
+		return nil, err
+	}
+	a, err := d.account(ctx, who.Account)
+	return &fakeAccount{a, &d.fake}, err
 }
 
 func (d *dialogues) account(ctx context.Context, name string) (store.Account, error) {
@@ -99,6 +104,9 @@ func (d *dialogues) start(t *testing.T, n *mailtest.Network) {
 				t.Error(err)
 			}
 		}
+		if d.fake.open != 0 || d.fake.contents != 0 {
+			t.Errorf("left open: %d mailboxes, %d contents", d.fake.open, d.fake.contents)
+		}
 	})
 }
 
@@ -123,6 +131,14 @@ func (d *dialogues) do(line string) error {
 			return err
 		}
 		return a.Delete(ctx, arg)
+	case "fail":
+		method, how, _ := strings.Cut(arg, " ")
+		f, err := failure(how)
+		d.fake.fail(method, f)
+		return err
+	case "repair":
+		d.fake.repair()
+		return nil
 	case "shutdown":
 		go d.server.Shutdown(ctx)
 		return nil
