@@ -107,8 +107,8 @@ func (d *delivery) send(ctx context.Context, s *session) (answered, lost bool) {
 	for n := 1; len(group) > 0; n++ {
 		r := d.transact(ctx, s, group)
 		answered = answered || r.answered
-		if r.lost {
-			return answered, s.reused
+		if r.lost { // whom it left open may find an answer at another address
+			return false, s.reused
 		}
 		switch {
 		case len(r.tooMany) == 0:
@@ -131,7 +131,7 @@ type round struct {
 	outcomes map[int]smtp.Outcome // by place
 	tooMany  []int                // places of recipients that the server wants in another transaction
 	accepted bool                 // the server took the message for somebody
-	answered bool                 // it said something about a recipient that is still pending
+	answered bool                 // it has said, or shown, what it does with a recipient that is still pending
 	lost     bool                 // the session ended before its time
 }
 
@@ -176,9 +176,7 @@ func (d *delivery) judge(s *session, r *round, i int, o smtp.Outcome) {
 		if !s.reused {
 			d.note([]int{i}, transactionFailure(s, o.Err))
 		}
-	case unsuited:
-		d.note([]int{i}, transactionFailure(s, o.Err))
-	case deferred:
+	case unsuited, deferred:
 		r.answered = true
 		d.note([]int{i}, transactionFailure(s, o.Err))
 	}

@@ -26,7 +26,7 @@
 //	no connection, no greeting, no EHLO     next address
 //	4yz or 5yz to them, 421 at any time     next address
 //	connection lost before the final dot    next address
-//	server lacks what the message needs     next address
+//	server lacks what the message needs     next host
 //	4yz to MAIL, RCPT or DATA               next host
 //	5yz to MAIL, RCPT or DATA               failed
 //	2yz, 4yz, 5yz to the final dot          delivered, deferred, failed
@@ -76,7 +76,8 @@
 //	5.7.10   REQUIRETLS, and no verified TLS session
 //	5.7.30   REQUIRETLS, and the server does not offer it
 //
-// Everything unforeseen is temporary. Outcome.Remote names the host of the MX record whenever there was a connection with it.
+// Everything unforeseen is temporary. Outcome.Remote names the host, as the MX record does, where the status is in its words; the text of
+// the others does where a host is concerned.
 //
 // # Concurrency
 //

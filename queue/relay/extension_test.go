@@ -122,10 +122,10 @@ func TestAMessageWithABareLineFeedFails(t *testing.T) {
 		w.serve("192.0.2.1", nil)
 		a := attempt("example.org", "bob")
 		a.Content = postrider.String("Subject: x\r\n\r\nbare\nfeed\r\n")
-		w.deliver(a, "failed 554 5.6.0 by mx1.example.org")
+		w.deliver(a, "failed 554 5.6.0")
 		expect(t, "connections", w.dialled(), "192.0.2.1")
 		a.Content = postrider.String(strings.Repeat("0123456789\r\n", 10000) + "bare\nfeed\r\n")
-		w.deliver(a, "failed 554 5.6.0 by mx1.example.org")
+		w.deliver(a, "failed 554 5.6.0")
 		expect(t, "taken", w.taken(), "")
 	})
 }

@@ -54,10 +54,11 @@ func (t *Transport) parseHop(s string) (hop, error) {
 	case !direct && strings.Contains(inner, ":"):
 		return hop{domain: s, port: port}, nil // some other address literal, which leads nowhere
 	}
-	if postrider.CheckDomain(inner) != nil || strings.HasPrefix(inner, "[") {
+	host := postrider.CanonicalDomain(inner)
+	if postrider.CheckDomain(inner) != nil || postrider.CheckDomain(host) != nil || strings.HasPrefix(inner, "[") {
 		return hop{}, errHop
 	}
-	return hop{host: postrider.CanonicalDomain(inner), port: port}, nil
+	return hop{host: host, port: port}, nil
 }
 
 func parseAddr(s string) (netip.Addr, bool) {

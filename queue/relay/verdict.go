@@ -31,7 +31,7 @@ func verdictOf(err *smtp.ClientError) verdict {
 		return accepted
 	case err.Ambiguous:
 		return ambiguous
-	case err.Stage == smtp.StageFinal, hopeless(err):
+	case err.Stage == smtp.StageFinal, ours(err):
 		return refused
 	case err.Stage == smtp.StageCheck:
 		return unsuited
@@ -45,8 +45,11 @@ func verdictOf(err *smtp.ClientError) verdict {
 	return deferred
 }
 
-// hopeless reports whether the message itself is such that no server could be given it.
-func hopeless(err *smtp.ClientError) bool {
+// ours reports whether the message is such that no server could be given it, or cannot be read here.
+func ours(err *smtp.ClientError) bool {
+	if err.Stage == smtp.StageCheck && !err.Status.Permanent() {
+		return true
+	}
 	return err.Reply == "" && (err.Status.Code == "5.6.0" || err.Status.Code == "5.5.4")
 }
 
@@ -88,15 +91,11 @@ func (f failure) less(g failure) bool {
 
 // transactionFailure is the failure of one recipient in a transaction.
 func transactionFailure(s *session, err *smtp.ClientError) failure {
-	f := failure{status: err.Status, remote: s.target.host, rank: rankLost, ambiguous: err.Ambiguous}
+	f := failureOf(s.target, err)
+	f.ambiguous = err.Ambiguous
 	if v := verdictOf(err); v != lost {
 		f.rank = rankTransaction
 		f.answer = v == deferred || v == tooMany
-	}
-	if err.Ambiguous {
-		status := *err.Status
-		status.Text += "; the message may have arrived"
-		f.status = &status
 	}
 	return f
 }
@@ -104,17 +103,27 @@ func transactionFailure(s *session, err *smtp.ClientError) failure {
 // sessionFailure is a session that could not be opened.
 func sessionFailure(to target, err error) failure {
 	fail, ok := errors.AsType[*smtp.ClientError](err)
-	switch {
-	case !ok:
+	if !ok {
 		return *misconfigured("relay", err)
-	case fail.Stage == smtp.StageConnect:
-		status := *fail.Status
-		status.Text = "no connection to " + to.host
-		return failure{status: &status, rank: rankConnect}
-	case fail.Reply == "":
-		return failure{status: fail.Status, remote: to.host, rank: rankLost}
 	}
-	return failure{status: fail.Status, remote: to.host, rank: rankReply}
+	return failureOf(to, fail)
+}
+
+// failureOf is what the server said, or what became of the connection with it: then the text names it, for these are not its words.
+func failureOf(to target, err *smtp.ClientError) failure {
+	if err.Reply != "" {
+		return failure{status: err.Status, remote: to.host, rank: rankReply}
+	}
+	status := *err.Status
+	status.Text = to.host + ": " + status.Text
+	if err.Ambiguous {
+		status.Text += "; the message may have arrived"
+	}
+	rank := rankLost
+	if err.Stage == smtp.StageConnect {
+		rank = rankConnect
+	}
+	return failure{status: &status, rank: rank}
 }
 
 // acceptance is the server's reply to the message as a Status: its text often names the message in the server's log.
@@ -126,7 +135,8 @@ func acceptance(reply string) *postrider.Status {
 		if n == 0 {
 			status.Reply, _ = strconv.Atoi(number)
 		}
-		if code, rest, _ := strings.Cut(text, " "); strings.HasPrefix(code, "2.") && strings.Count(code, ".") == 2 {
+		code, rest, _ := strings.Cut(text, " ")
+		if own := (&postrider.Status{Code: code}); strings.HasPrefix(code, "2.") && own.EnhancedCode() == code {
 			status.Code, text = code, rest
 		}
 		lines[n] = text

@@ -48,9 +48,9 @@ func TestWhatMovesOnToTheNextHost(t *testing.T) {
 		"it refuses the message":               {script{".": "554 5.6.0 no"}, "failed 554 5.6.0 by mx1.example.org", ""},
 		"it asks to wait after the message":    {script{".": "451 4.3.0 later"}, "deferred 451 4.3.0 by mx1.example.org", ""},
 		"it says 421 after the message":        {script{".": "421 4.3.2 going down (close)"}, "deferred 421 4.3.2 by mx1.example.org", ""},
-		"it closes after the final dot":        {script{".": "(close)"}, "deferred 451 4.4.2 by mx1.example.org ambiguous", ""},
-		"it is silent after the final dot":     {script{".": "(stall)"}, "deferred 451 4.4.2 by mx1.example.org ambiguous", ""},
-		"it talks nonsense after the message":  {script{".": "thanks"}, "deferred 451 4.5.0 by mx1.example.org ambiguous", ""},
+		"it closes after the final dot":        {script{".": "(close)"}, "deferred 451 4.4.2 ambiguous", ""},
+		"it is silent after the final dot":     {script{".": "(stall)"}, "deferred 451 4.4.2 ambiguous", ""},
+		"it talks nonsense after the message":  {script{".": "thanks"}, "deferred 451 4.5.0 ambiguous", ""},
 		"an enhanced code of the wrong class":  {script{"RCPT": "450 5.1.1 odd"}, bySecond, "bob"},
 		"it asks to wait with a 5 in the text": {script{".": "450 5.1.1 odd"}, "deferred 450 4.0.0 by mx1.example.org", ""},
 	} {
@@ -98,9 +98,9 @@ func TestAFailureIsPermanentOnlyIfNobodyMayTakeTheMail(t *testing.T) {
 		"the better wants us to wait, one talks":  {script{"RCPT": "450 4.2.0 wait"}, refuses, "deferred 450 4.2.0 by mx1.example.org"},
 		"what was said of the mail tells most":    {script{"MAIL": "451 4.3.0 wait"}, nil, "deferred 451 4.3.0 by mx1.example.org"},
 		"a reply tells more than no connection":   {script{"greeting": "450 4.7.0 wait"}, nil, "deferred 450 4.7.0 by mx1.example.org"},
-		"a lost session more than no connection":  {script{"MAIL": "(close)"}, nil, "deferred 451 4.4.2 by mx1.example.org"},
-		"both lose the session":                   {script{"MAIL": "(close)"}, script{"RCPT": "(close)"}, "deferred 451 4.4.2 by mx2.example.org"},
-		"the second has it and does not say so":   {nil, script{".": "(close)"}, "deferred 451 4.4.2 by mx2.example.org ambiguous"},
+		"a lost session more than no connection":  {script{"MAIL": "(close)"}, nil, "deferred 451 4.4.2"},
+		"both lose the session":                   {script{"MAIL": "(close)"}, script{"RCPT": "(close)"}, "deferred 451 4.4.2"},
+		"the second has it and does not say so":   {nil, script{".": "(close)"}, "deferred 451 4.4.2 ambiguous"},
 		"the second refuses the message for good": {script{"DATA": "450 4.2.0 wait"}, script{".": "554 5.6.0 no"}, "deferred 450 4.2.0 by mx1.example.org"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,6 +198,44 @@ func TestAHostThatAskedToWaitIsNotAskedAtItsOtherAddresses(t *testing.T) {
 	})
 }
 
+// A recipient about whom an address left us without an answer is asked about at the next, though it answered for another.
+func TestARecipientWithoutAnAnswerIsTriedAtTheNextAddress(t *testing.T) {
+	bubble(t, `
+		example.org.  MX 10 mx.example.org.
+		mx.example.org.  A    192.0.2.1
+		mx.example.org.  A    192.0.2.2
+	`, func(w *world) {
+		w.play("192.0.2.1", script{"RCPT bob": "450 4.2.0 wait", "RCPT cat": "(close)"})
+		w.play("192.0.2.2", script{"RCPT bob": "450 4.2.0 wait"})
+		w.deliver(attempt("example.org", "bob", "cat"), "deferred 450 4.2.0 by mx.example.org; delivered 250 2.0.0 by mx.example.org")
+	})
+}
+
+// Remote is who spoke. What is not in a server's words names it in the text.
+func TestAStatusNamesTheServerItIsAbout(t *testing.T) {
+	for told, want := range map[string]string{
+		"(none)":  "mx1.example.org: connection failed",
+		"(close)": "mx1.example.org: the server closed the connection",
+		"(stall)": "mx1.example.org: the server took too long",
+		"554 no":  "no",
+	} {
+		bubble(t, oneServer, func(w *world) {
+			if told != "(none)" {
+				w.play("192.0.2.1", script{"greeting": told})
+			}
+			o := w.transport.Deliver(w.t.Context(), attempt("example.org", "bob"))[0]
+			if o.Status.Text != want || (o.Remote == "mx1.example.org") != (want == "no") {
+				t.Errorf("%s: %q by %q, want %q", told, o.Status.Text, o.Remote, want)
+			}
+		})
+	}
+	bubble(t, oneServer, func(w *world) {
+		w.play("192.0.2.1", script{".": "(close)"})
+		o := w.transport.Deliver(w.t.Context(), attempt("example.org", "bob"))[0]
+		expect(t, "text", o.Status.Text, "mx1.example.org: the server closed the connection; the message may have arrived")
+	})
+}
+
 // What is tried is bounded, and by default fewer than a domain may list.
 func TestTheNumberOfHostsTriedIsBounded(t *testing.T) {
 	const many = `
@@ -259,10 +297,10 @@ func TestUnknownErrorsDefer(t *testing.T) {
 	})
 	bubble(t, twoServers, func(w *world) {
 		w.serve("192.0.2.1", nil)
-		w.play("192.0.2.2", nil)
 		a := attempt("example.org", "bob")
 		a.Content = unreadable{a.Content}
-		w.deliver(a, "deferred 451 4.3.0 by mx2.example.org")
+		w.deliver(a, "deferred 451 4.3.0")
+		expect(t, "connections", w.dialled(), "192.0.2.1")
 		expect(t, "taken", w.taken(), "")
 	})
 }
