@@ -200,6 +200,9 @@ func (a *arrival) targets() ([]store.Target, bool) {
 	for d := range a.all {
 		switch d.Action.Kind {
 		case route.KindDeliver, route.KindQuarantine:
+			if d.Recipient.Notify.WantsSuccess() {
+				return nil, false // the queue delivers and says so (RFC 3461 §5.2.3)
+			}
 			targets = append(targets, target(d.Action, a.received))
 		case route.KindDiscard:
 		default:
@@ -278,8 +281,11 @@ func (m *MTA) enqueue(ctx context.Context, a *arrival) error {
 		}
 	}
 	ids, err := m.put(ctx, now, held)
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("put in the queue: %w", err)
+	case len(ids) == 0:
+		return nil // all of it was to be discarded
 	}
 	m.log().InfoContext(ctx, "queue", "transaction", a.tx.ID, "queue_id", ids[0], "from", a.tx.Envelope.ReversePath, "recipients", len(now.Recipients)+len(held.Recipients))
 	return &postrider.Status{Code: "2.0.0", Text: "queued as " + string(ids[0])}

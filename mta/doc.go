@@ -14,8 +14,9 @@
 // After the final dot it decides again, now with the content at hand, and
 // then:
 //
-//   - If every destination is a mailbox, the message is delivered to all of
-//     them in one transaction of the store, and the reply follows.
+//   - If every destination is a mailbox, and nobody asked for a report of success
+//     (RFC 3461 §5.2.3), the message is delivered to all of them in one transaction
+//     of the store, and the reply follows.
 //   - Otherwise the message and all its destinations are put in the queue in one
 //     transaction, and the reply follows.
 //   - If every recipient is refused, so is the message. If the Router defers
