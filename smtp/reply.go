@@ -48,15 +48,19 @@ func (c *serverConn) replyLine(code int, sep byte, enhanced, text string, utf8 b
 	c.out.WriteString("\r\n")
 }
 
-// cutReply cuts off what fits into n octets, at a character's border.
+// cutReply cuts off what fits into n octets, at a character's border where there is one.
 func cutReply(s string, n int) (line, rest string) {
 	if len(s) <= n {
 		return s, ""
 	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
+	border := n
+	for border > n-utf8.UTFMax && !utf8.RuneStart(s[border]) {
+		border--
 	}
-	return s[:n], s[n:]
+	if !utf8.RuneStart(s[border]) {
+		border = n // no UTF-8
+	}
+	return s[:border], s[border:]
 }
 
 // printable returns s fit for the text of a reply.

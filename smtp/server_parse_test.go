@@ -73,6 +73,9 @@ func TestLongRepliesAreCut(t *testing.T) {
 	if len(line) != 500 || line+rest != long {
 		t.Errorf("%d octets, then %d", len(line), len(rest))
 	}
+	if line, rest := cutReply(strings.Repeat("\x80", 600), 501); len(line) != 501 || len(rest) != 99 {
+		t.Errorf("octets that are no UTF-8 are cut into %d and %d", len(line), len(rest))
+	}
 	if line, rest := cutReply("short", 5); line != "short" || rest != "" {
 		t.Errorf("%q, %q", line, rest)
 	}
