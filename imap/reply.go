@@ -77,14 +77,14 @@ func replyOf(err error) reply {
 
 // statusCode is the response code that goes with a Status.
 func statusCode(s *postrider.Status) string {
-	switch code := strings.TrimLeft(s.EnhancedCode(), "245."); {
+	switch code := s.EnhancedCode()[1:]; {
 	case s.Temporary():
 		return "UNAVAILABLE"
-	case strings.HasSuffix(s.EnhancedCode(), ".2.2") || code == "2.2":
+	case code == ".2.2":
 		return "OVERQUOTA"
-	case strings.HasSuffix(s.EnhancedCode(), ".2.3"):
+	case code == ".2.3", code == ".3.4":
 		return "TOOBIG"
-	case s.EnhancedCode()[1:3] == ".7":
+	case strings.HasPrefix(code, ".7."):
 		return "NOPERM"
 	}
 	return "CANNOT"
