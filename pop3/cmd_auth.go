@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -33,7 +34,9 @@ func (s *session) cmdPass(arg string) {
 	}
 	login := *s.user
 	s.user = nil
-	who, err := s.server.Auth.Password(s.ctx, s.peer(), login, arg)
+	ctx, cancel := s.call()
+	defer cancel()
+	who, err := s.server.Auth.Password(ctx, s.peer(), login, arg)
 	if err != nil {
 		s.loginFailed("PASS", err)
 		return
@@ -53,13 +56,15 @@ func (s *session) cmdAuth(arg string) {
 		s.out.WriteString(".\r\n")
 		return
 	}
-	exchange, err := s.server.Auth.Start(s.ctx, mechanism, s.peer())
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	exchange, err := s.server.Auth.Start(ctx, mechanism, s.peer())
 	if err != nil {
 		s.loginFailed("AUTH", err)
 		return
 	}
 	defer exchange.Cancel()
-	if err := s.exchange(exchange, initial); err != nil {
+	if err := s.exchange(exchange, initial, cancel); err != nil {
 		if !s.ended {
 			s.loginFailed("AUTH", err)
 		}
@@ -68,13 +73,16 @@ func (s *session) cmdAuth(arg string) {
 	s.enter("AUTH", exchange.Identity())
 }
 
-// exchange carries challenges and responses until the client has proved who it is.
-func (s *session) exchange(x *account.Exchange, initial string) error {
+// exchange carries challenges and responses until the client has proved who it is. Cancel ends x where
+// a step takes too long.
+func (s *session) exchange(x *account.Exchange, initial string, cancel func()) error {
 	response, err := decodeInitial(initial)
 	for err == nil {
 		var challenge []byte
 		var done bool
+		stop := s.limit(cancel)
 		challenge, done, err = x.Next(response)
+		stop()
 		if done || err != nil {
 			break
 		}

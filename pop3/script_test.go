@@ -26,6 +26,9 @@ var people = account.Funcs{VerifyFunc: func(ctx context.Context, login, password
 		return "", account.ErrDisabled
 	case login == "down":
 		return "", errFake
+	case login == "slow":
+		<-ctx.Done()
+		return "", ctx.Err()
 	}
 	return "", account.ErrCredentials
 }}

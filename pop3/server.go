@@ -48,8 +48,8 @@ type Server struct {
 	// HandshakeTimeout is how long a TLS handshake may take. Zero means 1 minute;
 	// negative means no limit.
 	HandshakeTimeout time.Duration
-	// MaildropTimeout is how long one call of Open or of a Maildrop's method may take
-	// before its context ends. Zero means 5 minutes; negative means no limit.
+	// MaildropTimeout is how long one call of Open, of a Maildrop's method, or of Auth's
+	// Directory may take before its context ends. Zero means 5 minutes; negative means no limit.
 	MaildropTimeout time.Duration
 
 	// MaxMessages is how many messages a session sees, the oldest ones; the others are

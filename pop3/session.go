@@ -273,6 +273,14 @@ func (s *session) call() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(s.ctx, s.set.call)
 }
 
+// limit cancels one call of the application if it takes too long, unless it is stopped before.
+func (s *session) limit(cancel func()) (stop func() bool) {
+	if s.set.call <= 0 {
+		return func() bool { return true }
+	}
+	return time.AfterFunc(s.set.call, cancel).Stop
+}
+
 // peer is what a login must know of the client.
 func (s *session) peer() account.Peer {
 	p := account.Peer{TLS: s.tls, AllowPlaintext: s.server.AllowPlaintextAuth, Protocol: "pop3"}

@@ -67,7 +67,9 @@ func (c *serverConn) exchange(x *account.Exchange, initial string) error {
 	for err == nil {
 		var challenge []byte
 		var done bool
+		c.startClock() // it may ask a directory
 		challenge, done, err = x.Next(response)
+		c.stopClock()
 		if done || err != nil {
 			break
 		}

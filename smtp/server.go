@@ -95,7 +95,7 @@ type Server struct {
 	// HandshakeTimeout is how long a TLS handshake may take. Zero means 1 minute;
 	// negative means no limit.
 	HandshakeTimeout time.Duration
-	// HandlerTimeout is how long one call of the Handler or of a hook may take before its
+	// HandlerTimeout is how long one call of the Handler, of a hook, or of Auth's Directory may take before its
 	// context ends, and with it, after the reply, the session. Zero means 9 minutes: the client waits 10 for
 	// the reply to the final dot (RFC 5321 §4.5.3.2.6). Negative means no limit.
 	HandlerTimeout time.Duration

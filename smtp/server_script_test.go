@@ -110,8 +110,11 @@ var serverKinds = map[string]struct {
 func withAuth(s *smtp.Server) {
 	s.Auth = &account.Authenticator{
 		Logger: slog.New(slog.DiscardHandler),
-		Directory: account.Funcs{VerifyFunc: func(_ context.Context, login, password string) (string, error) {
+		Directory: account.Funcs{VerifyFunc: func(ctx context.Context, login, password string) (string, error) {
 			switch {
+			case login == "slow":
+				<-ctx.Done()
+				return "", ctx.Err()
 			case login == "locked":
 				return "", account.ErrDisabled
 			case login == "broken":
