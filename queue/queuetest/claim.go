@@ -149,6 +149,10 @@ func claimPerHop(k *kit) {
 	same(k, "claims when all hops are busy", len(n), 0)
 	n = count(queue.ClaimQuery{Busy: map[queue.Hop]int{a: 100}})
 	same(k, "claims without a limit", n[a]+n[b], 3)
+	// A hop that is full does not hide another, though it is due first.
+	k.put(at(time.Now().Add(-time.Hour), mail("n", "x@a.example")), mail("m", "x@b.example"))
+	claims := k.claimBy(queue.ClaimQuery{Max: 1, Lease: time.Minute, PerHop: 3, Busy: map[queue.Hop]int{a: 3}})
+	same(k, "claims beside a full hop", shown(claims), "m b.example 0")
 }
 
 func claimRefuses(k *kit) {

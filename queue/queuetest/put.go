@@ -200,12 +200,19 @@ func idsNeverReused(k *kit) {
 		k.reopen()
 		check(k.put(mail("a", "x@a.example")))
 	}
-	other := k.newQueue(k.TB)
-	defer func() { k.must(other.Close()) }()
-	ids, err := other.Put(k.ctx, mail("a", "x@a.example"), mail("b", "x@a.example"))
-	k.must(err)
-	for _, id := range ids {
-		check(id)
+	// Two more, which begin alike.
+	var first queue.ID
+	for range 2 {
+		other := k.newQueue(k.TB)
+		defer func() { k.must(other.Close()) }()
+		ids, err := other.Put(k.ctx, mail("a", "x@a.example"))
+		k.must(err)
+		check(ids[0])
+		if first != "" {
+			_, err := other.Content(k.ctx, first)
+			k.want(err, queue.ErrNotExist, "Content of another queue's message")
+		}
+		first = ids[0]
 	}
 }
 
