@@ -3,6 +3,7 @@ package imap
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/postrider/postrider/internal/wire"
 	"github.com/postrider/postrider/store"
@@ -14,11 +15,30 @@ func (s *session) cmdIdle() error {
 		return err
 	}
 	s.out.WriteString("+ idling\r\n")
+	s.watch()
+	err := s.idle(s.until())
+	s.unwatch()
+	return err
+}
+
+// watch makes the session hear of what happens in the account, if it has a mailbox selected. Watching begins before the
+// first look at the mailbox, so that nothing falls between the two.
+func (s *session) watch() {
 	if s.selected != nil {
-		// Watching begins before the first look, so that nothing falls between the two.
-		defer store.Watch(s.account, s.tell)()
+		s.stop = store.Watch(s.account, s.tell)
 	}
-	until := s.until()
+}
+
+// unwatch ends that.
+func (s *session) unwatch() {
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+	}
+}
+
+// idle tells what happens until the client says something.
+func (s *session) idle(until time.Time) error {
 	for {
 		s.heard()
 		if s.update(true) {

@@ -11,7 +11,14 @@ import (
 	"github.com/postrider/postrider/store"
 )
 
-// turn reads a command and answers it. Commands run one after the other (I4).
+// turns runs commands one after the other (I4) to the end of the session.
+func (s *session) turns() {
+	for !s.ended {
+		s.turn()
+	}
+}
+
+// turn reads a command and answers it.
 func (s *session) turn() {
 	if _, err := s.wait(s.until(), false); err != nil {
 		s.lost(err)

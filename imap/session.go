@@ -41,6 +41,8 @@ type session struct {
 	account  store.Account        // nil before the login
 	selected *selected            // nil unless a mailbox is selected
 
+	stop func() // ends the watching of IDLE; nil if there is none
+
 	errors, authFailures int
 
 	ended bool
@@ -96,12 +98,24 @@ func (s *source) Read(p []byte) (int, error) {
 	return s.conn.Read(p)
 }
 
-// serve runs the session to its end.
+// serve runs the session to its end. Its frame, and those of turns, turn, cmdIdle, idle and wait, are on the stack of
+// every session that waits: they are small, so that the runtime can take half of an 8 KiB stack back.
 func (s *session) serve() {
 	defer s.finish()
+	s.guarded(s.greet)
+	s.guarded(s.turns)
+}
+
+// guarded survives a panic in f.
+func (s *session) guarded(f func()) {
 	defer s.rescue()
-	s.id = s.server.newID()
+	f()
+}
+
+// greet begins the session, perhaps by TLS.
+func (s *session) greet() {
 	s.attach(s.raw)
+	s.id = s.server.newID()
 	s.log(slog.LevelInfo, "connect", slog.Any("local", s.raw.LocalAddr()))
 	switch conn, ok := s.raw.(*tls.Conn); {
 	case ok:
@@ -111,9 +125,6 @@ func (s *session) serve() {
 	}
 	if !s.ended {
 		s.untagged("OK [CAPABILITY " + s.capabilities() + "] postrider ready")
-	}
-	for !s.ended {
-		s.turn()
 	}
 }
 
@@ -283,6 +294,7 @@ func (s *session) bye(code, text string, err error) {
 // finish lets go of everything.
 func (s *session) finish() {
 	defer s.cancel(net.ErrClosed)
+	s.unwatch()
 	s.deselect()
 	s.out.Flush()
 	s.conn.Close()
