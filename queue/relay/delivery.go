@@ -70,24 +70,21 @@ func (d *delivery) run(ctx context.Context) {
 		if to.host == answered { // its other addresses would say the same
 			continue
 		}
-		if d.try(ctx, to) {
+		if d.try(ctx, to.server) {
 			answered = to.host
 		}
 	}
 	d.failRest(failure{status: postrider.StatusOf(context.Cause(ctx))})
 }
 
-// try sends to the pending recipients by one target, and reports whether its server had something to say about them.
-func (d *delivery) try(ctx context.Context, to target) (answered bool) {
+// try sends to the pending recipients by one server, and reports whether it had something to say about them.
+func (d *delivery) try(ctx context.Context, to server) (answered bool) {
 	suits := func(s *session) bool { return !d.strict() || s.secure() }
 	if s := d.pool.take(to, suits); s != nil {
 		answered, lost := d.send(ctx, s)
-		if !lost || ctx.Err() != nil {
+		if !lost {
 			return answered
 		}
-	}
-	if len(d.pending) == 0 {
-		return true
 	}
 	s, err := d.open(ctx, to, d.strict())
 	if err != nil {
@@ -117,7 +114,7 @@ func (d *delivery) send(ctx context.Context, s *session) (answered, lost bool) {
 			return true, false
 		case n == maxTransactions:
 			for _, i := range r.tooMany {
-				d.settle(i, queue.Deferred, failure{status: r.outcomes[i].Err.Status, remote: s.target.host, retryAt: time.Now().Add(soon)})
+				d.settle(i, queue.Deferred, failure{status: r.outcomes[i].Err.Status, remote: s.server.host, retryAt: time.Now().Add(soon)})
 			}
 			return true, false
 		}
@@ -154,7 +151,7 @@ func (d *delivery) transact(ctx context.Context, s *session, group []int) round 
 		}
 	}
 	if r.lost {
-		d.log().InfoContext(ctx, "session failed", "queue_id", d.attempt.Message.ID, "host", s.target.host, "remote", s.target.addr, "reused", s.reused, "err", first)
+		d.log().InfoContext(ctx, "session failed", "queue_id", d.attempt.Message.ID, "host", s.server.host, "remote", s.server.addr, "reused", s.reused, "err", first)
 	}
 	return r
 }
@@ -184,7 +181,7 @@ func (d *delivery) judge(s *session, r *round, i int, o smtp.Outcome) {
 
 // deliver settles a recipient whose copy is the server's now.
 func (d *delivery) deliver(s *session, i int, o smtp.Outcome) {
-	d.settle(i, queue.Delivered, failure{status: acceptance(o.Reply), remote: s.target.host})
+	d.settle(i, queue.Delivered, failure{status: acceptance(o.Reply), remote: s.server.host})
 	d.outcomes[i].Relayed = true
 	d.outcomes[i].NotifiesSuccess = s.offers("DSN")
 }

@@ -78,19 +78,24 @@ func literal(addr netip.Addr) string {
 	return "[IPv6:" + addr.String() + "]"
 }
 
-// A target is one address to try.
-type target struct {
-	host       string // the name that its certificate must bear; a literal with its brackets
-	preference uint16
-	addr       netip.AddrPort
+// A server is one address of a host, and what sessions are kept by.
+type server struct {
+	host string // the name that its certificate must bear; a literal with its brackets
+	addr netip.AddrPort
 }
 
-// serverName is the host as certificates have it.
-func (to target) serverName() string {
-	if strings.HasPrefix(to.host, "[") {
-		return to.addr.Addr().String()
+// name is the host as certificates have it.
+func (s server) name() string {
+	if strings.HasPrefix(s.host, "[") {
+		return s.addr.Addr().String()
 	}
-	return to.host
+	return s.host
+}
+
+// A target is a server to try.
+type target struct {
+	server
+	preference uint16
 }
 
 // A site is where a message goes: targets in the order in which to try them.
@@ -109,8 +114,8 @@ func (t *Transport) locate(ctx context.Context, nextHop string) (site, *failure)
 	case err != nil:
 		return site{}, misconfigured(fmt.Sprintf("next hop %q", nextHop), err)
 	case h.addr.IsValid():
-		to := target{host: literal(h.addr), addr: netip.AddrPortFrom(h.addr, h.port)}
-		return site{targets: []target{to}, trusted: true}, nil
+		only := server{literal(h.addr), netip.AddrPortFrom(h.addr, h.port)}
+		return site{targets: []target{{server: only}}, trusted: true}, nil
 	case h.host != "":
 		return t.locateHost(ctx, h)
 	}
@@ -120,59 +125,66 @@ func (t *Transport) locate(ctx context.Context, nextHop string) (site, *failure)
 // locateHost finds the addresses of a host that the operator named. That it does not exist is no fault of the mail, which waits for a
 // better setting.
 func (t *Transport) locateHost(ctx context.Context, h hop) (site, *failure) {
-	a, err := resolve.Addrs(ctx, t.resolver, t.Network, h.host)
-	if err != nil && resolve.IsTemporary(err) {
+	found, err := resolve.Hosts(ctx, withoutMX{t.resolver}, h.host, t.hostsOptions())
+	switch {
+	case err == nil:
+		return t.site(found, h.port), nil
+	case resolve.IsTemporary(err):
 		return site{}, lookupFailure(err)
-	} else if err != nil {
-		return site{}, misconfigured(fmt.Sprintf("next hop [%s]", h.host), err)
 	}
-	return site{targets: t.targets(h.host, 0, a.Records, h.port), trusted: true}, nil
+	return site{}, misconfigured(fmt.Sprintf("next hop [%s]", h.host), err)
+}
+
+// withoutMX is a DNS in which every name stands for itself.
+type withoutMX struct{ resolve.Resolver }
+
+func (withoutMX) MX(_ context.Context, name string) (resolve.Answer[resolve.MX], error) {
+	return resolve.Answer[resolve.MX]{}, &resolve.Error{Kind: resolve.NoData, Name: name, Type: "MX"}
 }
 
 func (t *Transport) locateDomain(ctx context.Context, h hop) (site, *failure) {
-	found, err := resolve.Hosts(ctx, t.resolver, h.domain, resolve.HostsOptions{
-		SelfNames: t.selfNames(),
-		SelfAddrs: t.SelfAddrs,
-		Network:   t.Network,
-		Shuffle:   t.Shuffle,
-		MaxHosts:  atLeastOne(t.MaxHosts, 5),
-	})
+	o := t.hostsOptions()
+	o.SelfNames, o.SelfAddrs = t.SelfNames, t.SelfAddrs
+	if t.Hostname != "" {
+		o.SelfNames = append([]string{t.Hostname}, t.SelfNames...)
+	}
+	found, err := resolve.Hosts(ctx, t.resolver, h.domain, o)
 	if err != nil {
 		return site{}, lookupFailure(err)
 	}
+	return t.site(found, h.port), nil
+}
+
+func (t *Transport) hostsOptions() resolve.HostsOptions {
+	return resolve.HostsOptions{
+		Network:  t.Network,
+		Shuffle:  t.Shuffle,
+		MaxHosts: atLeastOne(t.MaxHosts, 5),
+		MaxAddrs: atLeastOne(t.MaxAddrs, 2),
+	}
+}
+
+// site is what was found, at a port.
+func (t *Transport) site(found *resolve.Targets, port uint16) site {
 	s := site{trusted: found.Authentic || found.Implicit || found.Literal}
 	for _, host := range found.Hosts {
-		s.targets = append(s.targets, t.targets(host.Name, host.Preference, host.Addrs, h.port)...)
+		for _, addr := range host.Addrs {
+			s.targets = append(s.targets, target{server{host.Name, netip.AddrPortFrom(addr, port)}, host.Preference})
+		}
 	}
 	for _, skipped := range found.Skipped {
 		if s.missing == nil && resolve.IsTemporary(skipped.Err) {
 			s.missing = skipped.Err
 		}
 	}
-	return s, nil
-}
-
-func (t *Transport) selfNames() []string {
-	if t.Hostname == "" {
-		return t.SelfNames
-	}
-	return append([]string{t.Hostname}, t.SelfNames...)
-}
-
-// targets are the first addresses of a host.
-func (t *Transport) targets(host string, preference uint16, addrs []netip.Addr, port uint16) []target {
-	var targets []target
-	for _, addr := range addrs[:min(len(addrs), atLeastOne(t.MaxAddrs, 2))] {
-		targets = append(targets, target{host, preference, netip.AddrPortFrom(addr, port)})
-	}
-	return targets
+	return s
 }
 
 // preferIdle puts first, among targets of equal preference, those with which a session is open: a clear reason to favour them (RFC 5321
 // §5.1).
 func (t *Transport) preferIdle(targets []target) {
 	slices.SortStableFunc(targets, func(a, b target) int {
-		return cmp.Or(cmp.Compare(a.preference, b.preference), -cmp.Compare(t.pool.idleCount(a), t.pool.idleCount(b)))
+		return cmp.Or(cmp.Compare(a.preference, b.preference), -cmp.Compare(t.pool.kept(a.server), t.pool.kept(b.server)))
 	})
 }
 

@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"maps"
 	"net/netip"
 	"testing"
 	"time"
@@ -83,6 +84,9 @@ func TestQ4WhatTheDNSSaysOfADomain(t *testing.T) {
 		broken.example.        A  192.0.2.1
 		half.example.          MX 10 slow.example.
 		half.example.          MX 20 refuses.example.
+		thirds.example.        MX 10 gone.example.
+		thirds.example.        MX 20 slow.example.
+		thirds.example.        MX 30 refuses.example.
 		gone-half.example.     MX 10 gone.example.
 		gone-half.example.     MX 20 refuses.example.
 		fails.example.         A  192.0.2.1
@@ -111,6 +115,7 @@ func TestQ4WhatTheDNSSaysOfADomain(t *testing.T) {
 			{"broken.example", "deferred 451 4.4.3", ""},
 			{"fails.example", "deferred 451 4.4.3", ""},
 			{"bogus.example", "deferred 451 4.4.3", ""},
+			{"thirds.example", "deferred 451 4.4.3", "192.0.2.2"},
 			// The host that cannot be looked up now might not refuse.
 			{"half.example", "deferred 451 4.4.3", "192.0.2.2"},
 			{"gone-half.example", "failed 554 5.7.1 by refuses.example", "192.0.2.2"},
@@ -195,6 +200,22 @@ func TestNextHopsInBracketsAreDirect(t *testing.T) {
 			w.transport.IdleTimeout = -1
 			w.deliver(attempt(test.hop, "bob"), test.want)
 			expect(t, test.hop, w.dialled(), test.dialled)
+		}
+	})
+}
+
+// A smart host with many addresses is tried as any other: both families, in random order.
+func TestTheAddressesOfASmartHostAreSpread(t *testing.T) {
+	bubble(t, "smart.example. A 192.0.2.1\nsmart.example. A 192.0.2.2\nsmart.example. A 192.0.2.3\nsmart.example. AAAA 2001:db8::1", func(w *world) {
+		w.transport.Shuffle = nil
+		orders := map[string]bool{}
+		for range 200 { // each is missing with a chance of (2/3)^200
+			w.deliver(attempt("[smart.example]", "bob"), "deferred 451 4.4.1")
+			orders[w.dialled()] = true
+		}
+		want := map[string]bool{"[2001:db8::1] 192.0.2.1": true, "[2001:db8::1] 192.0.2.2": true, "[2001:db8::1] 192.0.2.3": true}
+		if !maps.Equal(orders, want) {
+			t.Errorf("orders: %v", orders)
 		}
 	})
 }

@@ -17,7 +17,7 @@ type pool struct {
 	mu     sync.Mutex // guards what follows
 	closed bool
 	count  int
-	idle   map[target][]*session // the one used last is the last
+	idle   map[server][]*session // the one used last is the last
 	work   sync.WaitGroup        // deliveries, timers, goodbyes; added to only under mu, and not once closed
 }
 
@@ -34,15 +34,15 @@ func (p *pool) enter() bool {
 // leave notes the end of a delivery.
 func (p *pool) leave() { p.work.Done() }
 
-// idleCount returns how many sessions with the target are idle, 1 for many.
-func (p *pool) idleCount(to target) int {
+// kept returns 1 if a session with the server is idle, 0 if none is.
+func (p *pool) kept(to server) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return min(len(p.idle[to]), 1)
 }
 
-// take returns an idle session with the target that suits, the one used last, nil if there is none.
-func (p *pool) take(to target, suits func(*session) bool) *session {
+// take returns an idle session with the server that suits, the one used last, nil if there is none.
+func (p *pool) take(to server, suits func(*session) bool) *session {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range slices.Backward(p.idle[to]) {
@@ -59,17 +59,17 @@ func (p *pool) take(to target, suits func(*session) bool) *session {
 
 // remove takes s out, and reports whether it was in. The caller holds mu.
 func (p *pool) remove(s *session) bool {
-	list := p.idle[s.target]
+	list := p.idle[s.server]
 	i := slices.Index(list, s)
 	if i < 0 {
 		return false
 	}
 	p.count--
 	if len(list) == 1 {
-		delete(p.idle, s.target)
+		delete(p.idle, s.server)
 		return true
 	}
-	p.idle[s.target] = slices.Delete(list, i, i+1)
+	p.idle[s.server] = slices.Delete(list, i, i+1)
 	return true
 }
 
@@ -84,7 +84,7 @@ func (p *pool) give(s *session) {
 	switch {
 	case p.closed:
 		s.client.Close()
-	case p.idleTimeout < 0 || p.count >= p.max || len(p.idle[s.target]) >= p.perServer || s.messages >= p.maxMessages:
+	case p.idleTimeout < 0 || p.count >= p.max || len(p.idle[s.server]) >= p.perServer || s.messages >= p.maxMessages:
 		p.work.Go(s.quit)
 	default:
 		p.keep(s)
@@ -94,11 +94,11 @@ func (p *pool) give(s *session) {
 // keep puts s in until it is taken or its time is up. The caller holds mu.
 func (p *pool) keep(s *session) {
 	if p.idle == nil {
-		p.idle = make(map[target][]*session)
+		p.idle = make(map[server][]*session)
 	}
 	s.reused = true
 	p.count++
-	p.idle[s.target] = append(p.idle[s.target], s)
+	p.idle[s.server] = append(p.idle[s.server], s)
 	p.work.Add(1) // for the timer: whoever stops it is done with that work
 	s.timer = time.AfterFunc(p.idleTimeout, func() {
 		defer p.work.Done()

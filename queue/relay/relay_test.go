@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -28,6 +30,7 @@ type world struct {
 	zone      *resolvetest.Zone
 	transport *relay.Transport
 	tls       *tls.Config // of scripted servers
+	down      atomic.Bool // the network is
 
 	mu    sync.Mutex
 	dials []string // addresses in the order in which connections were tried
@@ -57,6 +60,9 @@ func (w *world) dial(ctx context.Context, network, addr string) (net.Conn, error
 	w.mu.Lock()
 	w.dials = append(w.dials, strings.TrimSuffix(addr, ":25"))
 	w.mu.Unlock()
+	if w.down.Load() {
+		return nil, syscall.ENETUNREACH
+	}
 	return w.net.DialContext(ctx, network, addr)
 }
 

@@ -9,9 +9,9 @@ import (
 	"github.com/postrider/postrider/smtp"
 )
 
-// A session is a Client with the server of a target.
+// A session is a Client with a server.
 type session struct {
-	target   target
+	server   server
 	client   *smtp.Client
 	messages int         // transactions so far
 	reused   bool        // it was idle before, and the server may have gone meanwhile
@@ -29,9 +29,9 @@ func (s *session) secure() bool { return s.client.VerifyError() == nil && s.offe
 
 // open opens a session. Where TLS is offered and then fails, a server gets mail that does not require it in the clear, over a new
 // connection: mail between servers has to (RFC 7435 §3).
-func (t *Transport) open(ctx context.Context, to target, strict bool) (*session, error) {
+func (t *Transport) open(ctx context.Context, to server, strict bool) (*session, error) {
 	d := t.dialer
-	d.ServerName = to.serverName()
+	d.ServerName = to.name()
 	if t.Transcript != nil {
 		d.Transcript = func(line string) { t.Transcript(to.addr, line) }
 	}
@@ -47,7 +47,7 @@ func (t *Transport) open(ctx context.Context, to target, strict bool) (*session,
 	if err != nil {
 		return nil, err
 	}
-	return &session{target: to, client: client}, nil
+	return &session{server: to, client: client}, nil
 }
 
 // tlsFailed reports whether STARTTLS was begun and came to nothing. A server that breaks the protocol is another matter: somebody may

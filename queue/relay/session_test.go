@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -126,6 +127,17 @@ func TestADeadIdleSessionIsReplaced(t *testing.T) {
 	}
 }
 
+// What a dead idle session said is forgotten: the new connection's failure counts.
+func TestADeadIdleSessionIsNoFailure(t *testing.T) {
+	bubble(t, oneServer, func(w *world) {
+		w.once("192.0.2.1", script{"MAIL": "421 4.4.2 idle too long (close)"})
+		w.deliver(attempt("example.org", "bob"), byFirst)
+		w.down.Store(true)
+		w.deliver(attempt("example.org", "cat"), "deferred 451 4.4.1")
+		expect(t, "connections", w.dialled(), "192.0.2.1 192.0.2.1")
+	})
+}
+
 // once plays a server whose first session takes one message and then follows the script. Other sessions go well.
 func (w *world) once(addr string, then script) {
 	var sessions atomic.Int32
@@ -230,6 +242,28 @@ func TestCloseInterruptsDeliveries(t *testing.T) {
 			expect(t, step+": connections", w.dialled(), "192.0.2.1")
 		})
 	}
+}
+
+// A delivery that ends well while Close waits for it leaves no session behind.
+func TestASessionThatIsGivenBackDuringCloseIsClosed(t *testing.T) {
+	bubble(t, oneServer, func(w *world) {
+		w.play("192.0.2.1", nil)
+		var took time.Duration
+		var wg sync.WaitGroup
+		w.transport.Transcript = func(_ netip.AddrPort, line string) {
+			if line == "S: 250 2.0.0 taken" {
+				wg.Go(func() {
+					start := time.Now()
+					w.transport.Close()
+					took = time.Since(start)
+				})
+				time.Sleep(time.Second)
+			}
+		}
+		w.deliver(attempt("example.org", "bob"), byFirst)
+		wg.Wait()
+		expect(t, "took", took.String(), "1s")
+	})
 }
 
 // A Transport that was never used, and one without any settings, can be closed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,6 +86,32 @@ func TestAServerThatRefusesSTARTTLSGetsMailInTheClear(t *testing.T) {
 	})
 }
 
+// A server that closes the session instead of starting TLS is busy, and not asked again in the clear.
+func TestAServerThatIsBusyAtSTARTTLSIsLeft(t *testing.T) {
+	bubble(t, twoServers, func(w *world) {
+		w.zone.SetAuthentic("example.org", true)
+		w.play("192.0.2.1", script{"EHLO": offersTLS, "STARTTLS": "421 4.3.2 busy (close)"})
+		w.deliver(attempt("example.org", "bob"), "deferred 421 4.3.2 by mx1.example.org")
+		w.deliver(requireTLS(attempt("example.org", "bob")), "deferred 421 4.3.2 by mx1.example.org")
+		expect(t, "connections", w.dialled(), "192.0.2.1 192.0.2.2 192.0.2.1 192.0.2.2")
+	})
+}
+
+// An attempt that is given up during the handshake says nothing about the server's TLS.
+func TestAnInterruptedHandshakeIsNoFailureOfTLS(t *testing.T) {
+	bubble(t, twoServers, func(w *world) {
+		w.zone.SetAuthentic("example.org", true)
+		w.play("192.0.2.1", script{"EHLO": offersTLS, "STARTTLS": "220 go (stall)"})
+		for _, change := range []func(*queue.Attempt) *queue.Attempt{requireTLS, func(a *queue.Attempt) *queue.Attempt { return a }} {
+			ctx, cancel := withTimeout(w.t, time.Second)
+			out := w.transport.Deliver(ctx, change(attempt("example.org", "bob")))
+			expect(t, "outcomes", tell(out), "deferred 451 4.4.2")
+			cancel()
+		}
+		expect(t, "connections", w.dialled(), "192.0.2.1 192.0.2.1")
+	})
+}
+
 // S20: a server that says more than it was asked before the handshake may be two. It gets nothing, in the clear least of all.
 func TestS20WhoInjectsBeforeTLSGetsNothing(t *testing.T) {
 	bubble(t, twoServers, func(w *world) {
@@ -140,8 +167,11 @@ func TestS30REQUIRETLSNeedsAVerifiedServerThatOffersIt(t *testing.T) {
 func TestS30REQUIRETLSNeedsANameThatIsSecure(t *testing.T) {
 	const zone = twoServers + "\timplicit.example. A 192.0.2.1\n"
 	bubble(t, zone, func(w *world) {
-		w.withTLS("mx1.example.org", "implicit.example", "192.0.2.1")
+		w.withTLS("mx1.example.org", "implicit.example", "192.0.2.1", "2001:db8::1")
 		w.play("192.0.2.1", script{"EHLO": offersRequire, "STARTTLS": "220 go"})
+		w.play("[2001:db8::1]:25", script{"EHLO": offersRequire, "STARTTLS": "220 go"})
+		w.deliver(requireTLS(attempt("[IPv6:2001:db8::1]", "bob")), "delivered 250 2.0.0 by [IPv6:2001:db8::1]")
+		w.dialled()
 		w.deliver(requireTLS(attempt("example.org", "bob")), "failed 523 5.7.10")
 		expect(t, "connections", w.dialled(), "")
 		w.deliver(requireTLS(attempt("implicit.example", "bob")), "delivered 250 2.0.0 by implicit.example")
@@ -164,27 +194,35 @@ func TestABounceThatRequiresTLSGoesOnWithout(t *testing.T) {
 
 // An idle session carries only what it is safe enough for. Safer ones carry all.
 func TestIdleSessionsCarryOnlyWhatTheyAreSafeFor(t *testing.T) {
-	bubble(t, twoServers, func(w *world) {
-		w.zone.SetAuthentic("example.org", true)
-		w.withTLS("mx1.example.org")
-		plain := true // the first session has no TLS, the second has
-		w.listen("192.0.2.1", func(conn net.Conn) {
-			s := script{"EHLO": offersRequire, "STARTTLS": "220 go"}
-			if plain {
-				s, plain = script{}, false
-			}
-			p := w.player(conn, s)
-			p.reply("greeting", "220 mx ready")
-			for p.next() {
-			}
+	for name, unsafe := range map[string]script{
+		"no TLS":                 {"EHLO": "250-mx|250 REQUIRETLS"},
+		"TLS without REQUIRETLS": {"EHLO": offersTLS, "STARTTLS": "220 go"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, twoServers, func(w *world) {
+				w.zone.SetAuthentic("example.org", true)
+				w.withTLS("mx1.example.org")
+				w.playInTurn("192.0.2.1", unsafe, script{"EHLO": offersRequire, "STARTTLS": "220 go"})
+				w.deliver(attempt("example.org", "bob"), byFirst)
+				w.deliver(requireTLS(attempt("example.org", "bob")), byFirst)
+				expect(t, "connections", w.dialled(), "192.0.2.1 192.0.2.1")
+				w.deliver(requireTLS(attempt("example.org", "bob")), byFirst)
+				w.deliver(attempt("example.org", "bob"), byFirst)
+				expect(t, "connections", w.dialled(), "")
+				time.Sleep(time.Minute)
+				expect(t, "goodbyes", strings.Repeat("QUIT ", count(w.commands(), "QUIT")), "QUIT QUIT ")
+			})
 		})
-		w.deliver(attempt("example.org", "bob"), byFirst)
-		w.deliver(requireTLS(attempt("example.org", "bob")), byFirst)
-		expect(t, "connections", w.dialled(), "192.0.2.1 192.0.2.1")
-		w.deliver(requireTLS(attempt("example.org", "bob")), byFirst)
-		w.deliver(attempt("example.org", "bob"), byFirst)
-		expect(t, "connections", w.dialled(), "")
-		time.Sleep(time.Minute)
-		expect(t, "goodbyes", strings.Repeat("QUIT ", count(w.commands(), "QUIT")), "QUIT QUIT ")
+	}
+}
+
+// playInTurn serves each connection by the next script.
+func (w *world) playInTurn(addr string, scripts ...script) {
+	var sessions atomic.Int32
+	w.listen(addr, func(conn net.Conn) {
+		p := w.player(conn, scripts[sessions.Add(1)-1])
+		p.reply("greeting", "220 mx ready")
+		for p.next() {
+		}
 	})
 }

@@ -91,7 +91,7 @@ func (f failure) less(g failure) bool {
 
 // transactionFailure is the failure of one recipient in a transaction.
 func transactionFailure(s *session, err *smtp.ClientError) failure {
-	f := failureOf(s.target, err)
+	f := failureOf(s.server, err)
 	f.ambiguous = err.Ambiguous
 	if v := verdictOf(err); v != lost {
 		f.rank = rankTransaction
@@ -101,7 +101,7 @@ func transactionFailure(s *session, err *smtp.ClientError) failure {
 }
 
 // sessionFailure is a session that could not be opened.
-func sessionFailure(to target, err error) failure {
+func sessionFailure(to server, err error) failure {
 	fail, ok := errors.AsType[*smtp.ClientError](err)
 	if !ok {
 		return *misconfigured("relay", err)
@@ -110,7 +110,7 @@ func sessionFailure(to target, err error) failure {
 }
 
 // failureOf is what the server said, or what became of the connection with it: then the text names it, for these are not its words.
-func failureOf(to target, err *smtp.ClientError) failure {
+func failureOf(to server, err *smtp.ClientError) failure {
 	if err.Reply != "" {
 		return failure{status: err.Status, remote: to.host, rank: rankReply}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/postrider/postrider"
+	"github.com/postrider/postrider/smtp"
 )
 
 // FuzzParseHop holds what a next hop is taken for: exactly one of domain, host and address, whichever octets a router put there, and the
@@ -49,6 +50,16 @@ func FuzzParseHop(f *testing.F) {
 			t.Errorf("%q is %+v, but %q is %+v, %v", s, h, again, h2, err)
 		}
 	})
+}
+
+// Whatever the stage, after the final dot nobody knows: also where the dot left in pieces, of which the last failed.
+func TestAnAmbiguousErrorIsSoAtEveryStage(t *testing.T) {
+	for _, stage := range []smtp.Stage{smtp.StageData, smtp.StageFinal} {
+		err := &smtp.ClientError{Stage: stage, Status: &postrider.Status{Code: "4.4.2"}, Ambiguous: true}
+		if got := verdictOf(err); got != ambiguous {
+			t.Errorf("%s: %d", stage, got)
+		}
+	}
 }
 
 // The reply to the message becomes a Status whose text is the server's.
