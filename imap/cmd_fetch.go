@@ -267,7 +267,7 @@ func (f *fetcher) literal(r io.ReaderAt, offset, size int64) error {
 		n, err := r.ReadAt(chunk, offset)
 		switch {
 		case n == len(chunk):
-		case announced || f.started():
+		case f.started():
 			return &connError{fmt.Errorf("read message: %w", noEOF(err))}
 		default:
 			return noEOF(err)
@@ -286,7 +286,7 @@ func (f *fetcher) literal(r io.ReaderAt, offset, size int64) error {
 	return nil
 }
 
-// started reports whether a part of the response has been written.
+// started reports whether a part of the response has been written, perhaps the announcement of a literal.
 func (f *fetcher) started() bool { return len(f.b) == 0 || f.b[0] != '*' }
 
 // noEOF is the error of a read that ended too early.

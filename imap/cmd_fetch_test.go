@@ -158,6 +158,18 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
+// To a Scan, nil UIDs are all messages.
+func TestFlagsOfMessagesThatAreGoneAreNotTold(t *testing.T) {
+	b := newBench(t, 3, 2, shortMessage)
+	b.selected.untold, b.selected.keywords = store.UIDs(2), 1
+	var out bytes.Buffer
+	b.out = wire.NewWriter(&out)
+	if err := b.session.tellFlags(); err != nil || b.out.Buffered() > 0 || !b.selected.untold.IsEmpty() {
+		b.out.Flush()
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
 // A zeroContent is a large message that is nowhere in memory.
 type zeroContent struct{ size int64 }
 

@@ -23,6 +23,7 @@ type search struct {
 	min, max, all, count bool
 
 	query  store.Query
+	keys   int                          // read so far
 	decode func(string) (string, error) // from the charset to UTF-8
 }
 
@@ -136,9 +137,7 @@ func (p *parser) searchKeys(s *search, depth int) (store.Query, error) {
 		if err != nil {
 			return store.Query{}, err
 		}
-		if keys = append(keys, key); len(keys) > store.MaxQueryKeys {
-			return store.Query{}, syntaxError("too many search keys")
-		}
+		keys = append(keys, key)
 		if p.peek() != ' ' || p.end() == nil {
 			break
 		}
@@ -151,6 +150,10 @@ func (p *parser) searchKeys(s *search, depth int) (store.Query, error) {
 }
 
 func (p *parser) searchKey(s *search, depth int) (store.Query, error) {
+	// Query.Check counts too, but by then all would be in memory.
+	if s.keys++; s.keys > store.MaxQueryKeys {
+		return store.Query{}, syntaxError("too many search keys")
+	}
 	if depth > store.MaxQueryDepth {
 		return store.Query{}, syntaxError("search nested too deeply")
 	}

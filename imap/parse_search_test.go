@@ -213,6 +213,16 @@ func TestSearchesAreBounded(t *testing.T) {
 	}
 }
 
+// What is too much is refused when it is met, not after all of it was kept.
+func TestALongSearchIsNotReadToItsEnd(t *testing.T) {
+	p := parserAt(t, " "+strings.Repeat("NOT SEEN ", 5000)+"SEEN")
+	s := search{view: viewOf(t, 1).view}
+	var syntax syntaxError
+	if err := p.search(&s); !errors.As(err, &syntax) || len(p.line) < 4000*len("NOT SEEN ") {
+		t.Errorf("%v with %d octets left", err, len(p.line))
+	}
+}
+
 // A set that names most of a mailbox with many gaps is as small as its text.
 func TestSearchSetsTakeTheRoomOfTheirText(t *testing.T) {
 	var gone []store.UID
