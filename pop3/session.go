@@ -47,7 +47,7 @@ type session struct {
 	err   error // why it ended
 
 	mu     sync.Mutex // guards what follows and, while idle is true, the read deadline
-	idle   bool       // waits for a line
+	idle   bool       // waits for the client
 	pinned bool       // has marked messages, and may come to its QUIT in a Shutdown
 	woken  bool       // by a Shutdown
 }
@@ -113,14 +113,34 @@ func (s *session) handshake(conn *tls.Conn) {
 		defer cancel()
 		ctx = limited
 	}
-	s.raw.SetDeadline(time.Time{})
-	if err := conn.HandshakeContext(ctx); err != nil {
+	if !s.beginHandshake() {
+		s.end(ErrServerClosed)
+		return
+	}
+	err := conn.HandshakeContext(ctx)
+	if s.endWait() {
+		err = ErrServerClosed
+	}
+	if err != nil {
 		s.end(fmt.Errorf("TLS handshake: %w", err))
 		return
 	}
 	state := conn.ConnectionState()
 	s.tls = &state
 	s.attach(conn)
+}
+
+// beginHandshake leaves the time to the handshake's context, unless a Shutdown has begun: one that begins
+// later ends the handshake.
+func (s *session) beginHandshake() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server.group.Stopping() {
+		return false
+	}
+	s.idle = true
+	s.raw.SetDeadline(time.Time{})
+	return true
 }
 
 // turn reads a command and answers it.

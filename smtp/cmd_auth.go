@@ -109,10 +109,12 @@ func decodeResponse(line []byte) ([]byte, error) {
 
 // readResponse reads a line of the exchange.
 func (c *serverConn) readResponse() ([]byte, error) {
-	if err := c.conn.ReadWithin(c.set.command); err != nil {
-		return nil, err
+	err := c.await()
+	var line []byte
+	if err == nil {
+		line, err = c.in.ReadLine(maxAuthLine + len("\r\n"))
+		c.setIdle(false)
 	}
-	line, err := c.in.ReadLine(maxAuthLine + len("\r\n"))
 	switch {
 	case errors.Is(err, wire.ErrLineTooLong):
 		return nil, errAuthLine

@@ -49,7 +49,7 @@ type serverConn struct {
 	err   error // why it ended
 
 	mu   sync.Mutex // guards idle and, while it is true, the read deadline
-	idle bool       // waits for a command outside of a transaction
+	idle bool       // waits for the client outside of a transaction
 }
 
 // Reasons for the end of a session.
@@ -131,14 +131,32 @@ func (c *serverConn) handshake(tc *tls.Conn) {
 		defer cancel()
 		ctx = limited
 	}
-	c.raw.SetDeadline(time.Time{})
-	if err := tc.HandshakeContext(ctx); err != nil {
+	if !c.beginHandshake() {
+		c.end(ErrServerClosed)
+		return
+	}
+	err := tc.HandshakeContext(ctx)
+	c.setIdle(false)
+	if err != nil {
 		c.end(fmt.Errorf("TLS handshake: %w", err))
 		return
 	}
 	state := tc.ConnectionState()
 	c.session.TLS = &state
 	c.attach(tc)
+}
+
+// beginHandshake leaves the time to the handshake's context, unless a Shutdown has begun: one that begins
+// later ends the handshake.
+func (c *serverConn) beginHandshake() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.server.group.Stopping() {
+		return false
+	}
+	c.idle = true
+	c.raw.SetDeadline(time.Time{})
+	return true
 }
 
 // giveUp tells a client that has gone too far, and ends the session.
