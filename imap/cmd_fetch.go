@@ -273,8 +273,7 @@ func (f *fetcher) literal(r io.ReaderAt, offset, size int64) error {
 			return noEOF(err)
 		}
 		if !announced {
-			f.b = appendLiteral(f.b, size)
-			if err := f.write(); err != nil {
+			if err := f.announce(size); err != nil {
 				return err
 			}
 		}
@@ -282,6 +281,19 @@ func (f *fetcher) literal(r io.ReaderAt, offset, size int64) error {
 			return &connError{err}
 		}
 		offset += int64(n)
+	}
+	return nil
+}
+
+// announce writes the response up to the octets of a literal. Before a large one all that waits is sent, so that
+// whole chunks go out without being copied once more.
+func (f *fetcher) announce(size int64) error {
+	f.b = appendLiteral(f.b, size)
+	if err := f.write(); err != nil || size <= chunkSize {
+		return err
+	}
+	if err := f.out.Flush(); err != nil {
+		return &connError{err}
 	}
 	return nil
 }
