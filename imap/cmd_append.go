@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/postrider/postrider"
@@ -108,7 +109,7 @@ func (s *session) readMessage(spool *postrider.Spool) (msg store.NewMessage, err
 			return msg, err
 		}
 	}
-	limit := int64(maxDropped) << 20 // none to speak of
+	limit := int64(math.MaxInt64)
 	if s.set.maxMessage > 0 {
 		limit = s.set.maxMessage - spool.Size()
 	}

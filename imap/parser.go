@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -82,22 +83,52 @@ func (p *parser) take(line []byte, err error) error {
 	return nil
 }
 
-// skip reads over what belongs to a command that failed: literals that the client sends without being
-// asked to.
+// maxDropped is how many octets of a command that failed are read only to be dropped, where each literal counts for
+// at least literalCost. Beyond that the session ends.
+const (
+	maxDropped  = 256 << 20
+	literalCost = 1 << 10
+)
+
+// skip reads over what is left of a command that failed: literals that the client sends without being asked to, and the
+// lines behind them.
 func (p *parser) skip() error {
-	open := bytes.LastIndexByte(p.whole, '{')
-	if open < 0 || !bytes.HasSuffix(p.whole, []byte("+}")) {
-		return nil
-	}
-	p.line = p.whole[open:]
-	size, _, err := p.literalSize()
-	if err != nil {
-		if _, err := strconv.ParseUint(string(bytes.TrimSuffix(p.whole[open+1:], []byte("+}"))), 10, 64); errors.Is(err, strconv.ErrRange) {
+	for left := int64(maxDropped); ; {
+		size, ok := p.unasked()
+		if !ok {
+			return nil
+		}
+		if size > left {
 			return &connError{errOutOfStep}
 		}
-		return nil // what ends like a literal is none
+		if _, err := p.r.CopyN(io.Discard, size); err != nil {
+			return &connError{err}
+		}
+		line, err := p.r.ReadLine(p.maxLine)
+		left -= size + int64(len(line)) + literalCost
+		var broken *connError
+		if err := p.take(line, err); errors.As(err, &broken) {
+			return err
+		}
 	}
-	return p.drop(size)
+}
+
+// unasked returns the size of the literal that the client sends behind the current line without being asked to, if that is
+// how the line ends.
+func (p *parser) unasked() (size int64, ok bool) {
+	rest, ok := bytes.CutSuffix(p.whole, []byte("+}"))
+	if !ok {
+		return 0, false
+	}
+	digits := rest[bytes.LastIndexByte(rest, '{')+1:]
+	if len(digits) == len(rest) || len(digits) == 0 || len(bytes.Trim(digits, "0123456789")) > 0 {
+		return 0, false // what ends like a literal is none
+	}
+	size, err := strconv.ParseInt(string(digits), 10, 64)
+	if err != nil {
+		return math.MaxInt64, true
+	}
+	return size, true
 }
 
 // peek returns the next octet of the line, 0 at its end.
@@ -298,7 +329,7 @@ func (p *parser) literal(w io.Writer, limit int64) (int64, error) {
 	}
 	if size > limit {
 		if unasked {
-			err = p.drop(size)
+			err = p.skip()
 		}
 		p.line, p.whole = nil, nil
 		return 0, cmp.Or(err, error(&literalError{size}))
@@ -333,26 +364,6 @@ func (s *sink) Write(b []byte) (int, error) {
 		_, s.err = s.w.Write(b)
 	}
 	return len(b), nil
-}
-
-// maxDropped is how many octets of a literal that is too large are read only to be dropped. For a larger
-// one the session ends.
-const maxDropped = 256 << 20
-
-// drop reads over an unasked literal of that size and whatever follows it up to the end of the command.
-func (p *parser) drop(size int64) error {
-	if size > maxDropped {
-		return &connError{errOutOfStep}
-	}
-	if _, err := p.r.CopyN(io.Discard, size); err != nil {
-		return &connError{err}
-	}
-	line, err := p.r.ReadLine(p.maxLine)
-	var fatal *connError
-	if err := p.take(line, err); errors.As(err, &fatal) {
-		return err
-	}
-	return p.skip()
 }
 
 // literalString reads a literal into memory.
