@@ -29,7 +29,10 @@ func TestElementsAreReadAsTheGrammarSays(t *testing.T) {
 	number := func(p *parser) (any, error) { return p.number() }
 	number64 := func(p *parser) (any, error) { return p.number64() }
 	date := func(p *parser) (any, error) { t, err := p.date(); return t.Format("2006-01-02"), err }
-	dateTime := func(p *parser) (any, error) { t, err := p.dateTime(); return t.Format("2006-01-02 15:04:05 -0700"), err }
+	dateTime := func(p *parser) (any, error) {
+		t, err := p.dateTime()
+		return t.Format("2006-01-02 15:04:05 -0700"), err
+	}
 	flags := func(p *parser) (any, error) { f, err := p.flags(); return string(appendFlags(nil, f)), err }
 	pattern := text((*parser).listMailbox)
 	for _, test := range []struct {
