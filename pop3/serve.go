@@ -39,9 +39,10 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, implicit bool) erro
 		Begin: func(ctx context.Context, conn net.Conn, tls bool) serve.Session {
 			return newSession(ctx, s, set, conn, tls)
 		},
-		MaxSessions: set.maxSessions,
-		Refusal:     "-ERR [SYS/TEMP] too many sessions, try again later\r\n",
-		Logger:      set.log,
+		MaxSessions:  set.maxSessions,
+		MaxPerClient: set.maxPerClient,
+		Refusal:      "-ERR [SYS/TEMP] too many sessions, try again later\r\n",
+		Logger:       set.log,
 	})
 }
 

@@ -65,6 +65,10 @@ type Server struct {
 	// MaxSessions is how many sessions there may be at once. Zero means 1000; negative
 	// means no limit.
 	MaxSessions int
+	// MaxPerClient is how many of them one client may have: one IPv4 address, or the 64 bits of
+	// an IPv6 address that a site hands to one customer. Zero means 100;
+	// negative means no limit. The loopback has none either, since a proxy there may speak for everybody.
+	MaxPerClient int
 
 	// Logger gets one line for each connect, reject and close; the lines of logins go to
 	// Auth's. Nil means slog.Default.
@@ -88,6 +92,7 @@ var ErrServerClosed = errors.New("pop3: server closed")
 type settings struct {
 	idle, write, handshake, call                 time.Duration
 	maxMessages, maxErrors, maxAuth, maxSessions int
+	maxPerClient                                 int
 	log                                          *slog.Logger
 }
 
@@ -106,15 +111,16 @@ func (s *Server) settle() (*settings, error) {
 			return
 		}
 		s.settled = &settings{
-			idle:        orDefault(s.IdleTimeout, 10*time.Minute),
-			write:       orDefault(s.WriteTimeout, 5*time.Minute),
-			handshake:   orDefault(s.HandshakeTimeout, time.Minute),
-			call:        orDefault(s.MaildropTimeout, 5*time.Minute),
-			maxMessages: orDefault(s.MaxMessages, 1_000_000),
-			maxErrors:   orDefault(s.MaxErrors, 20),
-			maxAuth:     orDefault(s.MaxAuthFailures, 5),
-			maxSessions: orDefault(s.MaxSessions, 1000),
-			log:         s.Logger,
+			idle:         orDefault(s.IdleTimeout, 10*time.Minute),
+			write:        orDefault(s.WriteTimeout, 5*time.Minute),
+			handshake:    orDefault(s.HandshakeTimeout, time.Minute),
+			call:         orDefault(s.MaildropTimeout, 5*time.Minute),
+			maxMessages:  orDefault(s.MaxMessages, 1_000_000),
+			maxErrors:    orDefault(s.MaxErrors, 20),
+			maxAuth:      orDefault(s.MaxAuthFailures, 5),
+			maxSessions:  orDefault(s.MaxSessions, 1000),
+			maxPerClient: orDefault(s.MaxPerClient, 100),
+			log:          s.Logger,
 		}
 		if s.settled.log == nil {
 			s.settled.log = slog.Default()

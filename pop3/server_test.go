@@ -200,6 +200,23 @@ func TestTooManySessions(t *testing.T) {
 	})
 }
 
+func TestTooManySessionsOfAClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n mailtest.Network
+		s := newServer(new(fakeStore))
+		s.MaxPerClient = 1
+		startServer(t, &n, s)
+		dial(t, &n)
+		conn, err := n.DialContext(t.Context(), "tcp", "192.0.2.1:110")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := io.ReadAll(conn); string(got) != "-ERR [SYS/TEMP] too many sessions, try again later\r\n" {
+			t.Errorf("the second is told %q", got)
+		}
+	})
+}
+
 func TestMaxMessagesShowsTheOldest(t *testing.T) {
 	for most, want := range map[int]string{2: "+OK 2 10", 3: "+OK 3 17", 4: "+OK 3 17", -1: "+OK 3 17"} {
 		synctest.Test(t, func(t *testing.T) {

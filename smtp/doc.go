@@ -49,6 +49,7 @@
 //	MaxRefused       1000     421 4.7.0   recipients refused
 //	MaxAuthFailures  5        421 4.7.0   logins failed
 //	MaxSessions      1000     421 4.3.2   at once
+//	MaxPerClient     100      421 4.3.2   at once, of one address
 //	CommandTimeout   5 min    421 4.4.2   for a whole command line
 //	DataTimeout      5 min    421 4.4.2   for each block of a message
 //	HandlerTimeout   9 min    the Handler's error, then 421 4.3.0

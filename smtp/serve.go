@@ -39,9 +39,10 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, implicit bool) erro
 		Begin: func(ctx context.Context, conn net.Conn, tls bool) serve.Session {
 			return newServerConn(ctx, s, set, conn, tls)
 		},
-		MaxSessions: set.maxSessions,
-		Refusal:     "421 4.3.2 " + s.Hostname + " has too many sessions, try again later\r\n",
-		Logger:      set.log,
+		MaxSessions:  set.maxSessions,
+		MaxPerClient: set.maxPerClient,
+		Refusal:      "421 4.3.2 " + s.Hostname + " has too many sessions, try again later\r\n",
+		Logger:       set.log,
 	})
 }
 

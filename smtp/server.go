@@ -81,6 +81,11 @@ type Server struct {
 	// MaxSessions is how many sessions there may be at once. Others are answered 421
 	// 4.3.2. Zero means 1000; negative means no limit.
 	MaxSessions int
+	// MaxPerClient is how many of them one client may have: one IPv4 address, or the 64 bits of
+	// an IPv6 address that a site hands to one customer. Others are answered 421
+	// 4.3.2. Zero means 100;
+	// negative means no limit. The loopback has none either, since a proxy there may speak for everybody.
+	MaxPerClient int
 
 	// CommandTimeout is how long the server waits for a command line, from the last reply to
 	// its CRLF. Zero means 5 minutes, the least RFC 5321 §4.5.3.2.7 asks for; negative
@@ -131,7 +136,7 @@ type settings struct {
 	maxRecipients                           int
 	maxLine, lineLimit                      int // of most commands; of the longest
 	maxErrors, maxJunk, maxRefused, maxAuth int
-	maxSessions                             int
+	maxSessions, maxPerClient               int
 	command, data, write, handshake, handle time.Duration
 	log                                     *slog.Logger
 
@@ -172,6 +177,7 @@ func (s *Server) settings() *settings {
 		maxRefused:    orDefault(s.MaxRefused, 1000),
 		maxAuth:       orDefault(s.MaxAuthFailures, 5),
 		maxSessions:   orDefault(s.MaxSessions, 1000),
+		maxPerClient:  orDefault(s.MaxPerClient, 100),
 		command:       orDefault(s.CommandTimeout, 5*time.Minute),
 		data:          orDefault(s.DataTimeout, 5*time.Minute),
 		write:         orDefault(s.WriteTimeout, 5*time.Minute),

@@ -103,6 +103,7 @@ var serverKinds = map[string]struct {
 	"small":                   {set: smallLimits},
 	"unlimited":               {set: noLimits},
 	"hooks":                   {set: func(s *smtp.Server) { s.Hooks = testHooks }},
+	"two of each client":      {set: func(s *smtp.Server) { s.MaxPerClient = 2 }},
 	"refuses 198.51.100.0/24": {set: func(s *smtp.Server) { s.Hooks = []smtp.Hooks{{Connect: refuseNet}} }},
 	"full disk":               {set: func(s *smtp.Server) { s.SpoolDir = "/nonexistent"; s.SpoolMemory = -1 }},
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,12 +34,19 @@ type Options struct {
 	// MaxSessions is how many sessions there may be at once, 0 for no limit. A further client is told
 	// Refusal, a line with its CRLF, unless it expects TLS.
 	MaxSessions int
-	Refusal     string
-	Logger      *slog.Logger
+	// MaxPerClient is how many of them one client may have, 0 for no limit: one IPv4 address, or the 64 bits of
+	// an IPv6 address that a site hands to one customer. One without an IP address has no limit, nor has
+	// the loopback, where a proxy may speak for everybody.
+	MaxPerClient int
+	Refusal      string
+	Logger       *slog.Logger
 }
 
-// ErrTooManySessions is why a client was turned away.
-var ErrTooManySessions = errors.New("too many sessions")
+// Why a client was turned away.
+var (
+	ErrTooManySessions  = errors.New("too many sessions")
+	ErrTooManyOfAClient = errors.New("too many sessions of one client")
+)
 
 // A Group is the listeners and the sessions of a server. The zero Group is ready.
 type Group struct {
@@ -46,8 +54,33 @@ type Group struct {
 
 	mu        sync.Mutex // guards what follows
 	listeners map[*listener]bool
-	sessions  map[Session]*listener
-	running   sync.WaitGroup // of both; Add only under mu and before stopping
+	sessions  map[Session]origin
+	clients   map[netip.Prefix]int // how many sessions each has
+	running   sync.WaitGroup       // of both; Add only under mu and before stopping
+}
+
+// origin is where a session came from.
+type origin struct {
+	listener *listener
+	client   netip.Prefix // zero for one without a limit
+}
+
+// clientOf returns whom to count a connection for.
+func clientOf(conn net.Conn) netip.Prefix {
+	tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
+	if !addr.IsValid() || addr.IsLoopback() {
+		return netip.Prefix{}
+	}
+	bits := 64
+	if addr.Is4() {
+		bits = 32
+	}
+	client, _ := addr.Prefix(bits) // bits fit the family
+	return client
 }
 
 // listener is one call of Serve.
@@ -129,25 +162,24 @@ func (l *listener) sleep(d time.Duration) {
 // start begins a session, in a goroutine that listener.sessions and Group.running wait for.
 func (l *listener) start(conn net.Conn) {
 	s := l.options.Begin(l.ctx, conn, l.tls)
-	switch l.group.add(s, l) {
-	case ErrTooManySessions:
-		l.turnAway(conn)
-		fallthrough
-	case l.options.Closed:
-		s.Abort(l.options.Closed)
+	switch err := l.group.add(s, origin{l, clientOf(conn)}); err {
+	case nil:
+		go func() {
+			defer l.group.remove(s)
+			s.Serve()
+		}()
 		return
+	case ErrTooManySessions, ErrTooManyOfAClient:
+		l.turnAway(conn, err)
 	}
-	go func() {
-		defer l.group.remove(s, l)
-		s.Serve()
-	}()
+	s.Abort(l.options.Closed)
 }
 
 // turnAway tells a client that there are too many, unless it expects TLS. A new connection takes a line
 // without waiting.
-func (l *listener) turnAway(conn net.Conn) {
+func (l *listener) turnAway(conn net.Conn, why error) {
 	l.options.Logger.LogAttrs(l.ctx, slog.LevelWarn, "reject", slog.String("remote", conn.RemoteAddr().String()),
-		slog.Any("err", ErrTooManySessions))
+		slog.Any("err", why))
 	if _, ok := conn.(*tls.Conn); ok || l.tls {
 		return
 	}
@@ -158,8 +190,8 @@ func (l *listener) turnAway(conn net.Conn) {
 // abort ends what l began, now.
 func (l *listener) abort() {
 	l.net.Close()
-	l.group.each(func(s Session, from *listener) {
-		if from == l {
+	l.group.each(func(s Session, from origin) {
+		if from.listener == l {
 			s.Abort(context.Cause(l.ctx))
 		}
 	})
@@ -170,7 +202,7 @@ func (l *listener) abort() {
 // goroutine of the group lives.
 func (g *Group) Shutdown(ctx context.Context, cause error) error {
 	g.stop()
-	g.each(func(s Session, _ *listener) { s.Wake() })
+	g.each(func(s Session, _ origin) { s.Wake() })
 	done := make(chan struct{})
 	go func() {
 		g.running.Wait()
@@ -180,7 +212,7 @@ func (g *Group) Shutdown(ctx context.Context, cause error) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		g.each(func(s Session, _ *listener) { s.Abort(cause) })
+		g.each(func(s Session, _ origin) { s.Abort(cause) })
 		<-done
 		return context.Cause(ctx)
 	}
@@ -189,7 +221,7 @@ func (g *Group) Shutdown(ctx context.Context, cause error) error {
 // Close stops accepting, aborts all sessions, and waits for them to return.
 func (g *Group) Close(cause error) {
 	g.stop()
-	g.each(func(s Session, _ *listener) { s.Abort(cause) })
+	g.each(func(s Session, _ origin) { s.Abort(cause) })
 	g.running.Wait()
 }
 
@@ -216,29 +248,39 @@ func (g *Group) end(l *listener) {
 }
 
 // add notes s, or says why there can be no other session.
-func (g *Group) add(s Session, l *listener) error {
+func (g *Group) add(s Session, from origin) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch most := l.options.MaxSessions; {
+	l := from.listener
+	switch o := l.options; {
 	case g.Stopping() || l.ctx.Err() != nil:
-		return l.options.Closed
-	case most > 0 && len(g.sessions) >= most:
+		return o.Closed
+	case o.MaxSessions > 0 && len(g.sessions) >= o.MaxSessions:
 		return ErrTooManySessions
+	case o.MaxPerClient > 0 && g.clients[from.client] >= o.MaxPerClient:
+		return ErrTooManyOfAClient
 	}
 	if g.sessions == nil {
-		g.sessions = make(map[Session]*listener)
+		g.sessions, g.clients = make(map[Session]origin), make(map[netip.Prefix]int)
 	}
-	g.sessions[s] = l
+	g.sessions[s] = from
+	if from.client.IsValid() {
+		g.clients[from.client]++
+	}
 	g.running.Add(1)
 	l.sessions.Add(1)
 	return nil
 }
 
-func (g *Group) remove(s Session, l *listener) {
+func (g *Group) remove(s Session) {
 	g.mu.Lock()
+	from := g.sessions[s]
 	delete(g.sessions, s)
+	if g.clients[from.client]--; g.clients[from.client] <= 0 {
+		delete(g.clients, from.client)
+	}
 	g.mu.Unlock()
-	l.sessions.Done()
+	from.listener.sessions.Done()
 	g.running.Done()
 }
 
@@ -253,10 +295,10 @@ func (g *Group) stop() {
 }
 
 // each calls f for every session. f must not wait.
-func (g *Group) each(f func(Session, *listener)) {
+func (g *Group) each(f func(Session, origin)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for s, l := range g.sessions {
-		f(s, l)
+	for s, from := range g.sessions {
+		f(s, from)
 	}
 }
