@@ -62,9 +62,8 @@ func (f *folders) reopen(tb testing.TB, closed store.Store) store.Store {
 
 func TestKeepsThePromisesOfAStore(t *testing.T) {
 	for name, cfg := range map[string]sqlstore.Config{
-		"as it comes":            {},
-		"all bodies in files":    {Inline: -1},
-		"nothing kept in memory": {CacheMessages: -1},
+		"as it comes": {},
+		"all bodies in files, nothing kept in memory": {Inline: -1, CacheMessages: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -192,7 +192,7 @@ func TestADamagedSnapshotIsMadeAnew(t *testing.T) {
 			s := openWith(t, sqlstore.Config{Dir: dir})
 			createAccount(t, s, "ann")
 			m := open(t, s, "ann", "INBOX")
-			fill(t, m, sqlstore.ChunkLen*2)
+			fill(t, m, sqlstore.ChunkLen+200)
 			stir(t, m, rand.New(rand.NewPCG(3, 3)), 200)
 			want := listing(t, m)
 			m.Close()
@@ -347,11 +347,17 @@ func TestAMessageToAThousandIsOnDiskOnce(t *testing.T) {
 	dir := t.TempDir()
 	s := openWith(t, sqlstore.Config{Dir: dir})
 	var to []store.Target
+	var all sync.WaitGroup
 	for i := range 1000 {
 		name := fmt.Sprint("user", i)
-		createAccount(t, s, name)
+		all.Go(func() {
+			if err := s.CreateAccount(ctx, name); err != nil {
+				t.Error(err)
+			}
+		})
 		to = append(to, store.Target{Account: name})
 	}
+	all.Wait()
 	start := time.Now()
 	deliver(t, s, 1<<20, to...)
 	t.Logf("1,000 recipients of 1 MiB: %v", time.Since(start))
@@ -581,7 +587,7 @@ func TestAMailboxMayBeOpenedWhileItChanges(t *testing.T) {
 		})
 	}
 	last := store.UID(0)
-	for range 200 {
+	for range 100 {
 		placed := deliver(t, s, 300, store.Target{Account: "ann", Flags: []store.Flag{"$mine"}})[0]
 		m := open(t, s, "ann", "INBOX")
 		st, err := m.Status(t.Context())
