@@ -74,10 +74,24 @@ func (f *full) Deliver(ctx context.Context, c postrider.Content, to []store.Targ
 	return placed, err
 }
 
+// shut is a queue that is down while broken.
+type shut struct {
+	queue.Queue
+	broken bool
+}
+
+func (s *shut) Put(ctx context.Context, subs ...queue.Submission) ([]queue.ID, error) {
+	if s.broken {
+		return nil, errors.New("secret disk is gone")
+	}
+	return s.Queue.Put(ctx, subs...)
+}
+
 // office is an MTA for example.org with all its parts in memory.
 type office struct {
 	mta     *mta.MTA
 	store   *full
+	shut    *shut // around queue
 	queue   *memqueue.Queue
 	handled []string
 	key     string // of the first mail handled
@@ -85,6 +99,7 @@ type office struct {
 
 func newOffice() *office {
 	o := &office{store: &full{Store: memstore.New()}, queue: memqueue.New()}
+	o.shut = &shut{Queue: o.queue}
 	by := func(local string, v route.Verdict) route.Router {
 		return route.Func(func(_ context.Context, m *route.Mail, r postrider.Recipient) (route.Verdict, error) {
 			if r.ForwardPath.Local != local {
@@ -116,7 +131,7 @@ func newOffice() *office {
 		),
 		Store:     o.store,
 		Mailboxes: []store.NewMailbox{{Name: "Sent"}},
-		Queue:     o.queue,
+		Queue:     o.shut,
 		Directory: directory,
 		Handlers:  map[string]mta.Handler{"ticket": o.handle},
 		Logger:    slog.New(slog.DiscardHandler),
@@ -231,6 +246,8 @@ func (o *office) do(line string) error {
 		o.store.crowded = true
 	case "mend the store":
 		o.store.broken = false
+	case "break the queue":
+		o.shut.broken = true
 	case "run the queue once":
 		return o.runOnce()
 	default:

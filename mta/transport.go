@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/postrider/postrider"
 	"github.com/postrider/postrider/queue"
@@ -61,15 +62,14 @@ func way(d route.Decision) (queue.Recipient, error) {
 	return r, err
 }
 
-// directHop writes "host", "host:port" and "[address]:port" with the host in brackets.
+// directHop writes "host", "host:port", "address" and "[address]:port" with the host in brackets.
 func directHop(via string) string {
 	if via[0] == '[' {
 		return via
 	}
-	for i := len(via) - 1; i > 0; i-- {
-		if via[i] == ':' {
-			return "[" + via[:i] + "]" + via[i:]
-		}
+	// An IPv6 address has colons of its own, and a port only behind brackets.
+	if host, port, ok := strings.Cut(via, ":"); ok && !strings.Contains(port, ":") {
+		return "[" + host + "]:" + port
 	}
 	return "[" + via + "]"
 }
