@@ -37,7 +37,7 @@ type Runner struct {
 	// PerHop is how many of them may go to one next hop. Zero means 10.
 	PerHop int
 	// Lease is how long a claim is leased at a time; it is renewed while the attempt goes on. When the
-	// process dies, its recipients wait as long. Zero means 2 minutes.
+	// process dies, its recipients wait as long. Zero means 30 seconds.
 	Lease time.Duration
 	// Poll is how long at most to wait before asking the queue again. Zero means 15 seconds.
 	Poll time.Duration
@@ -167,7 +167,7 @@ func (r *run) query() ClaimQuery {
 	return q
 }
 
-func (r *Runner) lease() time.Duration { return orDefault(r.Lease, 2*time.Minute) }
+func (r *Runner) lease() time.Duration { return orDefault(r.Lease, 30*time.Second) }
 
 // untilNext returns how long it is until something is due, at most poll. What is due for a hop that is busy waits
 // for the end of an attempt, which pokes.

@@ -483,7 +483,7 @@ func TestAStaleSettleIsLoggedAndLosesNothing(t *testing.T) {
 		s.wantReports(0)
 		time.Sleep(time.Hour)
 		s.wantLeft(0)
-		s.wantAttempts(0, 2*time.Minute)
+		s.wantAttempts(0, 30*time.Second)
 		stop()
 		stopOther()
 	})
@@ -503,7 +503,7 @@ func TestAnAttemptWhoseLeaseIsStaleIsCancelled(t *testing.T) {
 		stop := s.start()
 		time.Sleep(time.Minute)
 		stop()
-		if took != 40*time.Second {
+		if took != 10*time.Second {
 			s.Errorf("the attempt was cancelled after %v, want a third of the lease", took)
 		}
 	})
@@ -524,10 +524,16 @@ func TestAQueueThatFailsForAWhileGetsTheOutcomesLater(t *testing.T) {
 func TestAQueueThatFailsForLongGetsTheMailTriedAgain(t *testing.T) {
 	play(t, always(queue.Delivered), func(s *scene) {
 		s.runner.Queue = &flaky{Queue: s.queue, settle: times(40)}
-		defer s.start()()
 		s.mail("bob@example.net")
+		defer s.start()()
 		time.Sleep(time.Hour)
-		s.wantAttempts(0, 2*time.Minute)
+		// When just the lease is renewed for the last time is a matter of chance; then it has to run out.
+		s.mu.Lock()
+		n := len(s.attempts)
+		if n != 2 || s.attempts[1] < 30*time.Second || s.attempts[1] > 2*time.Minute {
+			s.Errorf("attempts after %v, want one more when the lease has run out", s.attempts)
+		}
+		s.mu.Unlock()
 		s.wantLog("disk on fire")
 		s.wantLeft(0)
 	})
