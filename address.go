@@ -142,6 +142,8 @@ func checkDomain(s string) error {
 		return errors.New("empty domain")
 	case len(s) > MaxDomainLen:
 		return errors.New("domain longer than 255 octets")
+	case !utf8.ValidString(s):
+		return errors.New("domain is not UTF-8")
 	case s[0] == '[':
 		if _, ok := literalIP(s); !ok {
 			return errors.New("bad address literal")

@@ -164,6 +164,14 @@ func TestAddressCanonical(t *testing.T) {
 	}
 }
 
+func TestCheckDomain(t *testing.T) {
+	for domain, ok := range map[string]bool{"example.org": true, "[192.0.2.1]": true, "bücher.example": true, "": false, "a\xff.org": false, "a..b": false} {
+		if err := postrider.CheckDomain(domain); (err == nil) != ok {
+			t.Errorf("CheckDomain(%q): %v", domain, err)
+		}
+	}
+}
+
 func TestAddressASCII(t *testing.T) {
 	if a, ok := (postrider.Address{Local: "ann", Domain: "bücher.example"}).ASCII(); !ok || a.Domain != "xn--bcher-kva.example" {
 		t.Errorf("got %v, %v", a, ok)
