@@ -350,6 +350,38 @@ func TestAHandshakeMustNotTakeForEver(t *testing.T) {
 	})
 }
 
+// A session of a tls.Listener is one of TLS from the start, and Close does not wait for such clients.
+func TestAConnectionMayComeWithTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n mailtest.Network
+		serverTLS, clientTLS := mailtest.TLS(t, "mail.example.org")
+		s := newServer(memstore.New())
+		s.AllowPlaintextAuth = false
+		ln, err := n.Listen("tcp", "192.0.2.1:993")
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error)
+		go func() { served <- s.Serve(context.Background(), tls.NewListener(ln, serverTLS)) }()
+		conn, err := n.DialContext(t.Context(), "tcp", "192.0.2.1:993")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		clientTLS.ServerName = "mail.example.org"
+		encrypted := tls.Client(conn, clientTLS)
+		c := &client{t, encrypted, bufio.NewReader(encrypted)}
+		c.login()
+		c.send("a SELECT INBOX", "b IDLE")
+		c.expect("+")
+		start := time.Now()
+		if err := s.Close(); err != nil || time.Since(start) > 0 {
+			t.Errorf("Close = %v after %v", err, time.Since(start))
+		}
+		<-served
+	})
+}
+
 // deliver puts a message into ann's INBOX.
 func deliver(t testing.TB, st store.Store, text string) {
 	t.Helper()

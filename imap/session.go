@@ -27,6 +27,7 @@ type session struct {
 	id     string
 	start  time.Time
 	remote net.Addr
+	nc     net.Conn // as accepted
 	raw    net.Conn // below TLS; others may close it and set its deadlines
 	conn   *wire.Conn
 	in     *wire.Reader
@@ -82,7 +83,10 @@ var (
 )
 
 func newSession(l *listening, conn net.Conn) *session {
-	s := &session{server: l.server, set: l.set, from: l, raw: conn, remote: conn.RemoteAddr(), start: time.Now()}
+	s := &session{server: l.server, set: l.set, from: l, nc: conn, raw: conn, remote: conn.RemoteAddr(), start: time.Now()}
+	if t, ok := conn.(*tls.Conn); ok {
+		s.raw = t.NetConn() // a tls.Conn may take its time to close
+	}
 	s.ctx, s.cancel = context.WithCancelCause(l.ctx)
 	return s
 }
@@ -114,10 +118,10 @@ func (s *session) guarded(f func()) {
 
 // greet begins the session, perhaps by TLS.
 func (s *session) greet() {
-	s.attach(s.raw)
+	s.attach(s.nc)
 	s.id = s.server.newID()
 	s.log(slog.LevelInfo, "connect", slog.Any("local", s.raw.LocalAddr()))
-	switch conn, ok := s.raw.(*tls.Conn); {
+	switch conn, ok := s.nc.(*tls.Conn); {
 	case ok:
 		s.handshake(conn)
 	case s.from.tls:
@@ -325,7 +329,7 @@ func (s *session) rescue() {
 	if p == nil {
 		return
 	}
-	s.log(slog.LevelError, "panic", slog.Any("err", p), slog.String("stack", string(debug.Stack())))
+	s.log(slog.LevelError, "panic", slog.String("err", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 	s.bye("SERVERBUG", "internal error", fmt.Errorf("panic: %v", p))
 }
 
