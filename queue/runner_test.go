@@ -513,8 +513,8 @@ func TestAnAttemptWhoseLeaseIsStaleIsCancelled(t *testing.T) {
 func TestAQueueThatFailsForAWhileGetsTheOutcomesLater(t *testing.T) {
 	play(t, always(queue.Delivered), func(s *scene) {
 		s.runner.Queue = &flaky{Queue: s.queue, settle: times(5)}
-		defer s.start()()
 		s.mail("bob@example.net")
+		defer s.start()()
 		time.Sleep(time.Hour)
 		s.wantAttempts(0)
 		s.wantLeft(0)
