@@ -223,6 +223,11 @@ type decoder struct {
 }
 
 func (d *decoder) uvarint() uint64 {
+	if len(d.data) > 0 && d.data[0] < 0x80 { // most are
+		v := uint64(d.data[0])
+		d.data = d.data[1:]
+		return v
+	}
 	v, n := binary.Uvarint(d.data)
 	if n <= 0 {
 		d.bad, d.data = true, nil
