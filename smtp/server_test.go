@@ -262,12 +262,13 @@ func TestHooksHearOfEachPhaseInOrder(t *testing.T) {
 		serveTest(t, n, srv, false)
 		talk(t, dialTest(t, n), "EHLO one.example", "AUTH PLAIN AGFubkBleGFtcGxlLm9yZwB0YW5zdGFhZg==", "MAIL FROM:<a@example.net>",
 			"RCPT TO:<ann@example.org>", "DATA", "hi\r\n.", "VRFY ann", "MAIL FROM:<b@example.net>", "RSET", "MAIL FROM:<c@example.net>",
-			"EHLO two.example", "MAIL FROM:<d@example.net>", "QUIT")
+			"EHLO two.example", "MAIL FROM:<refused@example.net>", "RCPT TO:<ann@example.org>", "DATA", "h\ni\r\n.",
+			"MAIL FROM:<d@example.net>", "QUIT")
 		synctest.Wait()
 		var want []string
 		for _, what := range []string{
 			"connect", "hello one.example", "auth PLAIN", "is ann", "mail a", "rcpt ann", "data", "message 4", "vrfy ann", "mail b", "reset b",
-			"mail c", "hello two.example", "reset c", "mail d", "reset d", "close <nil>",
+			"mail c", "hello two.example", "reset c", "mail refused", "rcpt ann", "data", "reset refused", "mail d", "reset d", "close <nil>",
 		} {
 			want = append(want, "1 "+what, "2 "+what)
 		}
