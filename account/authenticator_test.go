@@ -388,6 +388,20 @@ func TestANetworkThatGuessesFromManyAddressesMustWait(t *testing.T) {
 	}
 }
 
+func TestACustomerThatGuessesFromManyIPv6AddressesMustWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, d := newAuthenticator(Limits{})
+		checked := int64(0)
+		for i := range 100 {
+			peer := Peer{Addr: netip.MustParseAddr(fmt.Sprintf("2001:db8:1:2::%x", i)), AllowPlaintext: true}
+			checked += guess(t, a, d, peer, fmt.Sprint("user", i), 1)
+		}
+		if checked != 30 {
+			t.Errorf("%d guesses were checked, want 30", checked)
+		}
+	})
+}
+
 func TestAnAddressIsOneCustomer(t *testing.T) {
 	for name, tt := range map[string]struct {
 		first, second string
