@@ -39,6 +39,8 @@ type server struct {
 	ca   string            // the file with the certificate that clients trust
 	at   map[string]string // where it listens, host:port by the names of the flags: smtp, submission ...
 
+	trials []string // the commands that it says to try
+
 	t     *testing.T
 	args  []string
 	cmd   *exec.Cmd
@@ -64,10 +66,25 @@ func startServer(t *testing.T, flags ...string) *server {
 	return s
 }
 
-// start starts the process, for the first time or again: on the same folder, and at other ports unless a flag chose them.
+// start starts the process, for the first time or again, and waits for its "ready": on the same folder, and at other ports unless a flag chose them.
 func (s *server) start() {
 	s.t.Helper()
-	s.at, s.ended = map[string]string{}, make(chan struct{})
+	ready := s.launch()
+	select {
+	case ok := <-ready:
+		if !ok {
+			<-s.ended
+			s.t.Fatalf("the server ended before it was ready: %v", s.cmd.ProcessState)
+		}
+	case <-time.After(patience):
+		s.t.Fatalf("the server is not ready after %v", patience)
+	}
+}
+
+// launch starts the process, and returns a channel that tells whether it got ready or ended before.
+func (s *server) launch() <-chan bool {
+	s.t.Helper()
+	s.at, s.trials, s.ended = map[string]string{}, nil, make(chan struct{})
 	path, err := mailserver()
 	if err != nil {
 		s.t.Fatal(err)
@@ -88,15 +105,7 @@ func (s *server) start() {
 		s.readAnnouncement(stdout, ready)
 		s.cmd.Wait() // the status is in cmd.ProcessState
 	}()
-	select {
-	case ok := <-ready:
-		if !ok {
-			<-s.ended
-			s.t.Fatalf("the server ended before it was ready: %v", s.cmd.ProcessState)
-		}
-	case <-time.After(patience):
-		s.t.Fatalf("the server is not ready after %v", patience)
-	}
+	return ready
 }
 
 // readAnnouncement reads standard output to its end, and reports whether there was a line "ready".
@@ -106,6 +115,9 @@ func (s *server) readAnnouncement(stdout io.Reader, ready chan<- bool) {
 	for lines.Scan() {
 		if words := strings.Fields(lines.Text()); !said && len(words) == 2 {
 			s.at[words[0]] = words[1]
+		}
+		if trial, ok := strings.CutPrefix(lines.Text(), "try "); ok {
+			s.trials = append(s.trials, strings.TrimSpace(trial))
 		}
 		if lines.Text() == "ready" && !said {
 			said = true
