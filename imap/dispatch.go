@@ -112,7 +112,7 @@ func (s *session) complete(c *command, err error) {
 	if r.unexpected {
 		s.log(slog.LevelError, "reject", slog.String("command", c.name), slog.Any("err", err))
 	}
-	gone := c != nil && s.update(c.expunge && r.kind != "BAD")
+	gone := c != nil && s.update(c.expunge)
 	s.tagged(r.response)
 	switch {
 	case gone:

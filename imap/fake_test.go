@@ -19,6 +19,7 @@ type fake struct {
 	failing  map[string]func() error
 	open     int // mailboxes
 	contents int
+	watchers int
 }
 
 // fail makes a method of an Account or Mailbox, in lower case, call how.
@@ -81,12 +82,25 @@ func (f *fake) count(mailboxes, contents int) {
 	f.contents += contents
 }
 
+func (f *fake) countWatchers(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.watchers += n
+}
+
 type fakeAccount struct {
 	store.Account
 	fake *fake
 }
 
-func (a *fakeAccount) Watch(changed func()) (stop func()) { return store.Watch(a.Account, changed) }
+func (a *fakeAccount) Watch(changed func()) (stop func()) {
+	a.fake.countWatchers(1)
+	unwatch := store.Watch(a.Account, changed)
+	return func() {
+		a.fake.countWatchers(-1)
+		unwatch()
+	}
+}
 
 func (a *fakeAccount) Mailboxes(ctx context.Context) ([]store.MailboxInfo, error) {
 	if err := a.fake.call("mailboxes"); err != nil {

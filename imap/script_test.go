@@ -36,7 +36,8 @@ var people = account.Funcs{VerifyFunc: func(ctx context.Context, login, password
 //	do deliver INBOX "Subject: x\r\n"   to ann, in Go's notation; "x" * 100 repeats
 //	do delete Sent                      a mailbox of ann's, by another program
 //	do fail scan damaged                makes a method of the store fail, see failure
-//	do repair                           ends that
+//	do when scan deliver INBOX "x"      does something as soon as a method of the store is called
+//	do repair                           ends both
 //	do shutdown                         begins a Shutdown
 //
 // The section "-- INBOX --", or of another mailbox of ann's, lists UID, flags, date and text of its messages.
@@ -104,8 +105,8 @@ func (d *dialogues) start(t *testing.T, n *mailtest.Network) {
 				t.Error(err)
 			}
 		}
-		if d.fake.open != 0 || d.fake.contents != 0 {
-			t.Errorf("left open: %d mailboxes, %d contents", d.fake.open, d.fake.contents)
+		if d.fake.open != 0 || d.fake.contents != 0 || d.fake.watchers != 0 {
+			t.Errorf("left open: %d mailboxes, %d contents, %d watchers", d.fake.open, d.fake.contents, d.fake.watchers)
 		}
 	})
 }
@@ -136,6 +137,13 @@ func (d *dialogues) do(line string) error {
 		f, err := failure(how)
 		d.fake.fail(method, f)
 		return err
+	case "when":
+		method, what, _ := strings.Cut(arg, " ")
+		d.fake.fail(method, func() error {
+			d.fake.repair()
+			return d.do(what)
+		})
+		return nil
 	case "repair":
 		d.fake.repair()
 		return nil
@@ -194,6 +202,13 @@ func TestDialogues(t *testing.T) {
 
 func TestDialoguesWhereTLSIsRequired(t *testing.T) {
 	runDialogues(t, "testdata/tls", func(*Server) {})
+}
+
+func TestDialoguesWithoutLimits(t *testing.T) {
+	runDialogues(t, "testdata/unlimited", func(s *Server) {
+		s.AllowPlaintextAuth = true
+		s.IdleTimeout, s.WriteTimeout, s.MaxMessageSize, s.MaxErrors, s.MaxAuthFailures = -1, -1, -1, -1, -1
+	})
 }
 
 func TestDialoguesWithSmallLimits(t *testing.T) {

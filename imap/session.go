@@ -182,7 +182,7 @@ func (s *session) until() time.Time {
 }
 
 // wait returns nil when a line has begun to come in. Until then the session holds no buffer. Where news is true it
-// also returns when something happened in the account, and says so.
+// also returns when something happened in the account since heard was called, and says so.
 func (s *session) wait(until time.Time, news bool) (happened bool, err error) {
 	s.p.line, s.p.whole = nil, nil // the buffer they are in goes
 	if happened, err = s.beginWait(until, news); happened || err != nil {
@@ -196,7 +196,6 @@ func (s *session) wait(until time.Time, news bool) (happened bool, err error) {
 	case woken && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)):
 		return false, ErrServerClosed
 	case happened && errors.Is(err, os.ErrDeadlineExceeded):
-		s.heard()
 		return true, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return false, errTimeout
@@ -215,7 +214,6 @@ func (s *session) beginWait(until time.Time, news bool) (happened bool, err erro
 		return false, ErrServerClosed
 	}
 	if news && s.news {
-		s.news = false
 		return true, nil
 	}
 	s.waiting = true

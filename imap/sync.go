@@ -90,7 +90,7 @@ func (s *session) tellFlags() error {
 	if err := s.tellKeywords(); err != nil {
 		return err
 	}
-	uids := m.untold.Intersect(m.view.UIDs()).Subtract(m.view.Pending())
+	uids := m.untold.Intersect(m.view.UIDs())
 	if uids.IsEmpty() { // and perhaps nil, which would be all
 		m.untold = nil
 		return nil
