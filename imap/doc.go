@@ -16,7 +16,7 @@
 // # Concurrency
 //
 // Each connection is a session with one goroutine, which runs its commands one after the other in the order they came. While it waits for a
-// command, or in IDLE, it holds no buffers. A Server has no other goroutines. Methods of the store are called by many at once.
+// command, or in IDLE, it holds no buffers and costs about 8 KiB without TLS. A Server has no other goroutines. Methods of the store are called by many at once.
 //
 // # Errors
 //
@@ -38,5 +38,7 @@
 //
 // # Bugs
 //
-// APPENDLIMIT is one for all mailboxes, and holds for all messages of a MULTIAPPEND together. Commands of one session never overlap.
+// APPENDLIMIT is one for all mailboxes, and holds for all messages of a MULTIAPPEND together. Commands of one session never overlap. A
+// client that is still sending when the server says BYE may see its connection reset instead. Who deletes the mailbox that others have
+// selected ends their sessions.
 package imap
