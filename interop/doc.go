@@ -10,7 +10,7 @@
 //
 //	go test ./interop                              skips what is not installed, and says so
 //	POSTRIDER_PEERS=required go test ./interop     fails instead: for CI
-//	POSTRIDER_KILLS=20 go test -run Kill ./interop kills that often; 100 times by default, 5 with -short
+//	POSTRIDER_KILLS=20 go test -run Kill ./interop kills that often; 100 times by default, 10 with -short
 //
 // Everything happens on loopback, at ports that are free, in folders that go away with the test. Postfix starts as root only.
 package interop
