@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -63,12 +64,14 @@ func (s *session) cmdLogin() error {
 	if err != nil {
 		return err
 	}
-	who, err := s.server.Auth.Password(s.ctx, s.peer(), name, password)
+	ctx, cancel := context.WithTimeout(s.ctx, loginTimeout)
+	defer cancel()
+	who, err := s.server.Auth.Password(ctx, s.peer(), name, password)
 	if err != nil {
 		s.authFailures++
 		return err
 	}
-	return s.enter(who)
+	return s.enter(ctx, who)
 }
 
 // maxAuth is how many octets a line of an exchange may have, its CRLF counted, as in SMTP and POP3 (RFC 4954 §4).
@@ -93,7 +96,9 @@ func (s *session) cmdAuthenticate() error {
 	if err := s.p.end(); err != nil {
 		return err
 	}
-	exchange, err := s.server.Auth.Start(s.ctx, mechanism, s.peer())
+	ctx, cancel := context.WithTimeout(s.ctx, loginTimeout)
+	defer cancel()
+	exchange, err := s.server.Auth.Start(ctx, mechanism, s.peer())
 	if err == nil {
 		defer exchange.Cancel()
 		err = s.exchange(exchange, initial)
@@ -102,7 +107,7 @@ func (s *session) cmdAuthenticate() error {
 		s.authFailures++
 		return err
 	}
-	return s.enter(exchange.Identity())
+	return s.enter(ctx, exchange.Identity())
 }
 
 // initialResponse reads base64, or "=" for an empty response.
@@ -161,9 +166,9 @@ func decodeResponse(line []byte) ([]byte, error) {
 }
 
 // enter opens the mail of who logged in.
-func (s *session) enter(who account.Identity) error {
+func (s *session) enter(ctx context.Context, who account.Identity) error {
 	s.identity = who // for the log
-	a, err := s.server.Open(s.ctx, who)
+	a, err := s.server.Open(ctx, who)
 	if err != nil {
 		s.identity = account.Identity{}
 		if errors.Is(err, store.ErrNotExist) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/account"
+	"github.com/postrider/postrider/internal/serve"
 	"github.com/postrider/postrider/store"
 )
 
@@ -63,6 +64,10 @@ type Server struct {
 	// MaxSessions is how many sessions there may be at once. Zero means 10,000; negative
 	// means no limit.
 	MaxSessions int
+	// MaxPerClient is how many of them one client may have: one IPv4 address, or the 64 bits of
+	// an IPv6 address that a site hands to one customer. Zero means 1000, for an office behind one address; negative
+	// means no limit. The loopback has none either, since a proxy there may speak for everybody.
+	MaxPerClient int
 
 	// SpoolDir and SpoolMemory are Dir and Memory of the [postrider.Spool] that takes what APPEND
 	// brings.
@@ -80,7 +85,7 @@ type Server struct {
 	settled   *settings
 	unsettled error
 	randMu    sync.Mutex // guards Rand
-	active    active
+	group     serve.Group
 }
 
 // ErrServerClosed is what Serve and ServeTLS return after Shutdown or Close.
@@ -92,10 +97,12 @@ type settings struct {
 	maxLine, maxLiteral             int
 	maxMessage                      int64
 	maxErrors, maxAuth, maxSessions int
+	maxPerClient                    int
 	log                             *slog.Logger
 }
 
-// Limits before the login.
+// Limits before the login: how long the client may take for a line, and the login itself for all that it asks of
+// others; and how large a literal may be.
 const (
 	loginTimeout    = 3 * time.Minute
 	maxLoginLiteral = 16 << 10
@@ -116,17 +123,18 @@ func (s *Server) settle() (*settings, error) {
 			return
 		}
 		s.settled = &settings{
-			idle:        orDefault(s.IdleTimeout, 30*time.Minute),
-			login:       loginTimeout,
-			write:       orDefault(s.WriteTimeout, 5*time.Minute),
-			handshake:   orDefault(s.HandshakeTimeout, time.Minute),
-			maxLine:     orDefault(s.MaxLine, 64<<10),
-			maxLiteral:  orDefault(s.MaxLiteral, 256<<10),
-			maxMessage:  orDefault(s.MaxMessageSize, 100<<20),
-			maxErrors:   orDefault(s.MaxErrors, 20),
-			maxAuth:     orDefault(s.MaxAuthFailures, 5),
-			maxSessions: orDefault(s.MaxSessions, 10_000),
-			log:         s.Logger,
+			idle:         orDefault(s.IdleTimeout, 30*time.Minute),
+			login:        loginTimeout,
+			write:        orDefault(s.WriteTimeout, 5*time.Minute),
+			handshake:    orDefault(s.HandshakeTimeout, time.Minute),
+			maxLine:      orDefault(s.MaxLine, 64<<10),
+			maxLiteral:   orDefault(s.MaxLiteral, 256<<10),
+			maxMessage:   orDefault(s.MaxMessageSize, 100<<20),
+			maxErrors:    orDefault(s.MaxErrors, 20),
+			maxAuth:      orDefault(s.MaxAuthFailures, 5),
+			maxSessions:  orDefault(s.MaxSessions, 10_000),
+			maxPerClient: orDefault(s.MaxPerClient, 1000),
+			log:          s.Logger,
 		}
 		if s.settled.idle == 0 {
 			s.settled.login = 0

@@ -141,13 +141,13 @@ func TestZeroFieldsAreWhatTheirCommentsSay(t *testing.T) {
 	want := settings{
 		idle: 30 * time.Minute, login: 3 * time.Minute, write: 5 * time.Minute, handshake: time.Minute,
 		maxLine: 64 << 10, maxLiteral: 256 << 10, maxMessage: 100 << 20,
-		maxErrors: 20, maxAuth: 5, maxSessions: 10_000, log: got.log,
+		maxErrors: 20, maxAuth: 5, maxSessions: 10_000, maxPerClient: 1000, log: got.log,
 	}
 	if *got != want {
 		t.Errorf("got %+v", *got)
 	}
 	s := newServer(memstore.New())
-	s.IdleTimeout, s.WriteTimeout, s.HandshakeTimeout, s.MaxMessageSize, s.MaxErrors, s.MaxAuthFailures, s.MaxSessions = -1, -1, -1, -1, -1, -1, -1
+	s.IdleTimeout, s.WriteTimeout, s.HandshakeTimeout, s.MaxMessageSize, s.MaxErrors, s.MaxAuthFailures, s.MaxSessions, s.MaxPerClient = -1, -1, -1, -1, -1, -1, -1, -1
 	got, err = s.settle()
 	if err != nil {
 		t.Fatal(err)
@@ -318,10 +318,75 @@ func TestAClientThatReadsNothingIsDropped(t *testing.T) {
 		c.send("a SELECT INBOX", "b FETCH 1 BODY[]")
 		time.Sleep(5*time.Minute + time.Second)
 		synctest.Wait()
-		s.active.mu.Lock()
-		defer s.active.mu.Unlock()
-		if len(s.active.sessions) > 0 {
+		if s.group.Sessions() > 0 {
 			t.Error("the session lives")
+		}
+	})
+}
+
+func TestAShutdownDoesNotWaitForHandshakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n mailtest.Network
+		s := newServer(memstore.New())
+		s.TLSConfig, _ = mailtest.TLS(t, "mail.example.org")
+		ln, err := n.Listen("tcp", "192.0.2.1:993")
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error)
+		go func() { served <- s.ServeTLS(context.Background(), ln) }()
+		conn, err := n.DialContext(t.Context(), "tcp", "192.0.2.1:993")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		synctest.Wait()
+		start := time.Now()
+		if err := s.Shutdown(t.Context()); err != nil || time.Since(start) != 0 {
+			t.Errorf("it took %v: %v", time.Since(start), err)
+		}
+		<-served
+	})
+}
+
+func TestALoginEndsThoughTheDirectoryDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n mailtest.Network
+		s := newServer(memstore.New())
+		s.Auth = &account.Authenticator{Logger: slog.New(slog.DiscardHandler), Directory: account.Funcs{
+			VerifyFunc: func(ctx context.Context, _, _ string) (string, error) {
+				<-ctx.Done()
+				return "", ctx.Err()
+			},
+		}}
+		startServer(t, &n, s)
+		c := dial(t, &n)
+		start := time.Now()
+		c.send("a LOGIN ann secret")
+		c.expect("a NO")
+		c.send("b AUTHENTICATE PLAIN AGFubgBzZWNyZXR0")
+		c.expect("b NO")
+		if took := time.Since(start); took != 2*loginTimeout {
+			t.Errorf("two logins took %v", took)
+		}
+	})
+}
+
+func TestOneClientDoesNotGetAllSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n mailtest.Network
+		s := newServer(memstore.New())
+		s.MaxPerClient = 2
+		startServer(t, &n, s)
+		dial(t, &n)
+		dial(t, &n)
+		conn, err := n.DialContext(t.Context(), "tcp", "192.0.2.1:143")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if line, err := bufio.NewReader(conn).ReadString('\n'); !strings.HasPrefix(line, "* BYE [UNAVAILABLE]") {
+			t.Errorf("the third of two gets %q, %v", line, err)
 		}
 	})
 }

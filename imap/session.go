@@ -21,21 +21,21 @@ import (
 
 // A session is one connection. One goroutine owns it; what others may touch is said.
 type session struct {
-	server *Server
-	set    *settings
-	from   *listening
-	id     string
-	start  time.Time
-	remote net.Addr
-	nc     net.Conn // as accepted
-	raw    net.Conn // below TLS; others may close it and set its deadlines
-	conn   *wire.Conn
-	in     *wire.Reader
-	out    *wire.Writer // replies wait here until the session reads again
-	ctx    context.Context
-	cancel context.CancelCauseFunc // others may call it
-	p      parser                  // of the command that is being read
-	tag    string                  // of the command that runs
+	server   *Server
+	set      *settings
+	implicit bool // TLS from the first octet
+	id       string
+	start    time.Time
+	remote   net.Addr
+	nc       net.Conn // as accepted
+	raw      net.Conn // below TLS; others may close it and set its deadlines
+	conn     *wire.Conn
+	in       *wire.Reader
+	out      *wire.Writer // replies wait here until the session reads again
+	ctx      context.Context
+	cancel   context.CancelCauseFunc // others may call it
+	p        parser                  // of the command that is being read
+	tag      string                  // of the command that runs
 
 	tls      *tls.ConnectionState // nil without TLS
 	identity account.Identity     // zero before the login
@@ -74,20 +74,19 @@ func (m *selected) isRecent(uid store.UID) bool { return m.recent.Contains(uid) 
 
 // Reasons for the end of a session.
 var (
-	errTooManySessions = errors.New("too many sessions")
-	errTooManyErrors   = errors.New("too many errors")
-	errTooManyLogins   = errors.New("too many failed logins")
-	errInjected        = errors.New("data after STARTTLS in the clear")
-	errDeleted         = errors.New("mailbox was deleted by another session")
-	errTimeout         = errors.New("idle for too long")
+	errTooManyErrors = errors.New("too many errors")
+	errTooManyLogins = errors.New("too many failed logins")
+	errInjected      = errors.New("data after STARTTLS in the clear")
+	errDeleted       = errors.New("mailbox was deleted by another session")
+	errTimeout       = errors.New("idle for too long")
 )
 
-func newSession(l *listening, conn net.Conn) *session {
-	s := &session{server: l.server, set: l.set, from: l, nc: conn, raw: conn, remote: conn.RemoteAddr(), start: time.Now()}
+func newSession(ctx context.Context, server *Server, set *settings, conn net.Conn, implicit bool) *session {
+	s := &session{server: server, set: set, implicit: implicit, nc: conn, raw: conn, remote: conn.RemoteAddr(), start: time.Now()}
 	if t, ok := conn.(*tls.Conn); ok {
 		s.raw = t.NetConn() // a tls.Conn may take its time to close
 	}
-	s.ctx, s.cancel = context.WithCancelCause(l.ctx)
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	return s
 }
 
@@ -102,9 +101,9 @@ func (s *source) Read(p []byte) (int, error) {
 	return s.conn.Read(p)
 }
 
-// serve runs the session to its end. Its frame, and those of turns, turn, cmdIdle, idle and wait, are on the stack of
+// Serve runs the session to its end. Its frame, and those of turns, turn, cmdIdle, idle and wait, are on the stack of
 // every session that waits: they are small, so that the runtime can take half of an 8 KiB stack back.
-func (s *session) serve() {
+func (s *session) Serve() {
 	defer s.finish()
 	s.guarded(s.greet)
 	s.guarded(s.turns)
@@ -124,7 +123,7 @@ func (s *session) greet() {
 	switch conn, ok := s.nc.(*tls.Conn); {
 	case ok:
 		s.handshake(conn)
-	case s.from.tls:
+	case s.implicit:
 		s.handshake(tls.Server(s.raw, s.server.TLSConfig))
 	}
 	if !s.ended {
@@ -155,14 +154,34 @@ func (s *session) handshake(conn *tls.Conn) {
 		defer cancel()
 		ctx = limited
 	}
-	s.raw.SetDeadline(time.Time{})
-	if err := conn.HandshakeContext(ctx); err != nil {
+	if !s.beginHandshake() {
+		s.end(ErrServerClosed)
+		return
+	}
+	err := conn.HandshakeContext(ctx)
+	if woken, _ := s.endWait(time.Time{}, false); woken {
+		err = ErrServerClosed
+	}
+	if err != nil {
 		s.end(fmt.Errorf("TLS handshake: %w", err))
 		return
 	}
 	state := conn.ConnectionState()
 	s.tls = &state
 	s.attach(conn)
+}
+
+// beginHandshake leaves the time to the handshake's context, unless a Shutdown has begun: one that begins
+// later ends the handshake.
+func (s *session) beginHandshake() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server.group.Stopping() {
+		return false
+	}
+	s.waiting = true
+	s.raw.SetDeadline(time.Time{})
+	return true
 }
 
 // patience is how long the session waits for a line.
@@ -210,7 +229,7 @@ func (s *session) beginWait(until time.Time, news bool) (happened bool, err erro
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.server.active.stopping.Load() {
+	if s.server.group.Stopping() {
 		return false, ErrServerClosed
 	}
 	if news && s.news {
@@ -237,8 +256,8 @@ func (s *session) heard() {
 	s.news = false
 }
 
-// wake makes the session notice a Shutdown, if it waits. Others may call it.
-func (s *session) wake() {
+// Wake makes the session notice a Shutdown, if it waits. Others may call it.
+func (s *session) Wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.woken = true; s.waiting {
@@ -268,8 +287,8 @@ func (s *session) readLine(limit int) ([]byte, error) {
 	return line, err
 }
 
-// abort ends the session at once. Others may call it.
-func (s *session) abort(cause error) {
+// Abort ends the session at once. Others may call it.
+func (s *session) Abort(cause error) {
 	s.cancel(cause)
 	s.raw.Close()
 }

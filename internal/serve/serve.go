@@ -96,6 +96,13 @@ type listener struct {
 // Stopping reports whether Shutdown or Close was called.
 func (g *Group) Stopping() bool { return g.stopping.Load() }
 
+// Sessions returns how many sessions there are.
+func (g *Group) Sessions() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.sessions)
+}
+
 // Serve accepts connections from ln until Shutdown, Close, or the end of ctx, which is as
 // Close for this listener alone. It returns when the sessions that it began have ended:
 // o.Closed, or the cause of ctx's end. If ln fails, it returns ln's error at once, and its
