@@ -25,7 +25,7 @@ poll localhost protocol %s port %s timeout 20 auth password
 	fetchall no rewrite no mimedecode pass8bits
 	%s
 `, strings.ReplaceAll(protocol, "POP3S", "POP3"), s.port(listener), bob, password, ssl, s.ca, options))
-	return command{path: program(t, "fetchmail"), args: []string{"--fetchmailrc", rc, "--nodetach", "--nosyslog", "-v"},
+	return command{path: program(t, "fetchmail"), args: []string{"--fetchmailrc", rc, "--pidfile", filepath.Join(dir, "pid"), "--nodetach", "--nosyslog", "-v"},
 		env: []string{"HOME=" + dir, "FETCHMAILHOME=" + dir}}
 }
 
