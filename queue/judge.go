@@ -19,6 +19,9 @@ func (r *run) judge(ctx context.Context, c Claim, said []Outcome, stopped bool) 
 		byIndex[o.Index] = o
 	}
 	now := time.Now()
+	// What was deferred together stays together, to go in one transaction again (RFC 5321 §4.5.4.1).
+	chance := r.chance()
+	again := func(attempts int) time.Time { return now.Add(r.Retry.Wait(attempts+1, chance)) }
 	var outcomes []Outcome
 	for _, e := range c.Recipients {
 		o, ok := byIndex[e.Index]
@@ -29,14 +32,14 @@ func (r *run) judge(ctx context.Context, c Claim, said []Outcome, stopped bool) 
 			if stopped && !o.Ambiguous {
 				continue
 			}
-			o = r.deferral(c.Message, e, o, now)
+			o = r.deferral(c.Message, o, now, again(e.Attempts))
 		}
 		outcomes = append(outcomes, o)
 	}
 	reports, err := r.reports(ctx, c, outcomes)
 	if err != nil {
 		r.log().ErrorContext(ctx, "write DSN", "queue_id", c.Message.ID, "err", err)
-		outcomes = r.unfail(c, outcomes, now)
+		unfail(c, outcomes, again)
 	}
 	for _, o := range outcomes {
 		r.logOutcome(ctx, c, o)
@@ -44,8 +47,9 @@ func (r *run) judge(ctx context.Context, c Claim, said []Outcome, stopped bool) 
 	return outcomes, reports
 }
 
-// deferral gives a deferred recipient its next time, or fails it when its time is up.
-func (r *run) deferral(m Message, e Entry, o Outcome, now time.Time) Outcome {
+// deferral gives a deferred recipient its next time, which is again unless its transport chose one, or fails it
+// when its time is up.
+func (r *run) deferral(m Message, o Outcome, now, again time.Time) Outcome {
 	if o.Status == nil {
 		o.Status = &postrider.Status{Code: "4.0.0", Text: "deferred"}
 	}
@@ -55,7 +59,7 @@ func (r *run) deferral(m Message, e Entry, o Outcome, now time.Time) Outcome {
 		return o
 	}
 	if o.RetryAt.Before(now) {
-		o.RetryAt = now.Add(r.Retry.Wait(e.Attempts+1, r.chance()))
+		o.RetryAt = again
 	}
 	if end, ok := r.Retry.expires(m); ok && o.RetryAt.After(end) {
 		o.RetryAt = end // one last attempt
@@ -64,7 +68,7 @@ func (r *run) deferral(m Message, e Entry, o Outcome, now time.Time) Outcome {
 }
 
 // unfail defers what failed, for its report could not be made: the sender must not stay in the dark.
-func (r *run) unfail(c Claim, outcomes []Outcome, now time.Time) []Outcome {
+func unfail(c Claim, outcomes []Outcome, again func(attempts int) time.Time) {
 	attempts := map[int]int{}
 	for _, e := range c.Recipients {
 		attempts[e.Index] = e.Attempts
@@ -72,10 +76,9 @@ func (r *run) unfail(c Claim, outcomes []Outcome, now time.Time) []Outcome {
 	for i, o := range outcomes {
 		if o.Result == Failed {
 			outcomes[i].Result = Deferred
-			outcomes[i].RetryAt = now.Add(r.Retry.Wait(attempts[o.Index]+1, r.chance()))
+			outcomes[i].RetryAt = again(attempts[o.Index])
 		}
 	}
-	return outcomes
 }
 
 func (r *run) logOutcome(ctx context.Context, c Claim, o Outcome) {

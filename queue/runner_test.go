@@ -630,3 +630,25 @@ func TestRunnersShareAQueue(t *testing.T) {
 		}
 	})
 }
+
+// RFC 5321 §4.5.4.1, Q2: one copy goes to all recipients at a host, also when it is tried again.
+func TestWhatIsDeferredTogetherIsTriedTogether(t *testing.T) {
+	play(t, always(queue.Deferred), func(s *scene) {
+		s.runner.Retry = queue.Retry{Jitter: 0.5}
+		chance := 0.0
+		s.runner.Chance = func() float64 { chance += 0.3; return chance }
+		s.mail("bob@example.net", "cid@example.net", "dan@example.net")
+		defer s.start()()
+		time.Sleep(time.Minute)
+		var due []time.Time
+		for e, err := range s.queue.Entries(context.Background(), queue.Filter{}) {
+			if err != nil {
+				s.Fatal(err)
+			}
+			due = append(due, e.Due)
+		}
+		if len(due) != 3 || due[0] != due[1] || due[1] != due[2] {
+			s.Errorf("they are due again at %v", due)
+		}
+	})
+}
