@@ -20,6 +20,7 @@ const picture = `
 
 internal/wire
 internal/serve
+internal/durable
 internal/sqlite
 internal/sqlite/sqlitetest
 message
@@ -32,15 +33,15 @@ account/sqlaccount   account internal/sqlite
 smtp                 account internal/wire internal/serve
 
 store                message
-store/blob
+store/blob           internal/durable
 store/memstore       store message
 store/storetest      store message
-store/sqlstore       store store/blob message internal/sqlite
+store/sqlstore       store store/blob message internal/sqlite internal/durable
 
 queue                message queue/dsn
 queue/dsn            message
 queue/memqueue       queue
-queue/sqlqueue       queue store/blob internal/sqlite
+queue/sqlqueue       queue store/blob internal/sqlite internal/durable
 queue/queuetest      queue
 queue/relay          queue smtp resolve message
 

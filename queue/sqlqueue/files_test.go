@@ -156,9 +156,12 @@ func TestOneProcessAtATime(t *testing.T) {
 	}
 }
 
-func TestOpenNeedsTheParentOfItsFolder(t *testing.T) {
-	if q, err := sqlqueue.Open(ctx, filepath.Join(t.TempDir(), "no", "such")); err == nil {
-		t.Error("a queue was made where nobody wanted one")
-		q.Close()
+func TestOpenMakesItsFolder(t *testing.T) {
+	q, err := sqlqueue.Open(ctx, filepath.Join(t.TempDir(), "not", "yet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Close(); err != nil {
+		t.Error(err)
 	}
 }

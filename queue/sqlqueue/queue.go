@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider"
+	"github.com/postrider/postrider/internal/durable"
 	"github.com/postrider/postrider/internal/sqlite"
 	"github.com/postrider/postrider/queue"
 	"github.com/postrider/postrider/store/blob"
@@ -34,7 +34,7 @@ const DefaultInline = 64 << 10
 // Dir is fit for use.
 type Config struct {
 	// Dir is the folder of the database, queue.db, and of the large bodies, blob. Open
-	// makes it, if only its parent is there, for its owner alone.
+	// makes it, for its owner alone.
 	Dir string
 
 	// Blobs keeps the large bodies, and nobody else's. Nil means files in Dir.
@@ -92,7 +92,7 @@ func OpenConfig(ctx context.Context, cfg Config) (*Queue, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	if err := os.Mkdir(cfg.Dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := durable.MakeFolder(cfg.Dir); err != nil {
 		return nil, err
 	}
 	db, err := sqlite.Open(ctx, sqlite.Config{

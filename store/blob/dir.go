@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/postrider/postrider"
+	"github.com/postrider/postrider/internal/durable"
 )
 
 // Dir is a Store in a folder of the file system: the body of key abcdef... is the file
@@ -37,7 +38,7 @@ func OpenDir(root string) (*Dir, error) {
 	if err := os.MkdirAll(tmp, 0o700); err != nil {
 		return nil, err
 	}
-	if err := syncFolder(filepath.Dir(root)); err != nil {
+	if err := durable.SyncFolder(filepath.Dir(root)); err != nil {
 		return nil, err
 	}
 	d := &Dir{root: root}

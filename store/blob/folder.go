@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/postrider/postrider/internal/durable"
 )
 
 // folders makes folders and syncs them, one sync for all who wait for the same. It
@@ -49,7 +51,7 @@ func (f *folders) list(folder string) ([]string, error) {
 			f.made[path] = true
 		}
 	}
-	return inner, syncFolder(folder)
+	return inner, durable.SyncFolder(folder)
 }
 
 // make makes folder, two levels below root, durably.
@@ -99,7 +101,7 @@ func (f *folders) sync(folder string) error {
 	f.running[folder] = s
 	f.mu.Unlock()
 
-	s.err = syncFolder(folder)
+	s.err = durable.SyncFolder(folder)
 
 	f.mu.Lock()
 	if f.running[folder] == s {
@@ -108,12 +110,4 @@ func (f *folders) sync(folder string) error {
 	f.mu.Unlock()
 	close(s.done)
 	return s.err
-}
-
-func syncFolder(folder string) error {
-	d, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

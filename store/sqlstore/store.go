@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/postrider/postrider"
+	"github.com/postrider/postrider/internal/durable"
 	"github.com/postrider/postrider/internal/sqlite"
 	"github.com/postrider/postrider/store"
 	"github.com/postrider/postrider/store/blob"
@@ -29,7 +29,7 @@ var migrations = []string{schema1}
 // Dir is fit for use.
 type Config struct {
 	// Dir is the folder of the database, mail.db, and of the large bodies, blob. Open
-	// makes it, if only its parent is there, for its owner alone.
+	// makes it, for its owner alone.
 	Dir string
 
 	// Blobs keeps the large bodies. Nil means files in Dir.
@@ -115,7 +115,7 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 // process has it open.
 func OpenConfig(ctx context.Context, cfg Config) (*Store, error) {
 	cfg.setDefaults()
-	if err := os.Mkdir(cfg.Dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := durable.MakeFolder(cfg.Dir); err != nil {
 		return nil, err
 	}
 	db, err := sqlite.Open(ctx, sqlite.Config{
