@@ -65,6 +65,8 @@ func (r *report) Close() error { return r.original.Close() }
 func (r *Report) returned(original postrider.Content) (c postrider.Content, whole bool, err error) {
 	limit := int64(MaxReturned)
 	switch {
+	case !r.has(Failed): // RFC 3461 §4.3
+		limit = -1
 	case r.Return == postrider.ReturnHeaders, r.Body == postrider.BodyBinaryMIME, r.RequireTLS:
 		limit = -1
 	case r.Return == postrider.ReturnFull:
@@ -232,13 +234,21 @@ func (r *Report) writeFields(b *bytes.Buffer) {
 			field("Remote-MTA", "dns; "+r.clean(x.remote))
 		}
 		if x.status != nil && x.action != Delivered {
-			field("Diagnostic-Code", fmt.Sprintf("smtp; %d %s %s", x.status.ReplyCode(), x.status.EnhancedCode(), r.clean(x.status.Text)))
+			field("Diagnostic-Code", fmt.Sprintf("%s; %d %s %s", diagnosticType(x), x.status.ReplyCode(), x.status.EnhancedCode(), r.clean(x.status.Text)))
 		}
 		field("Last-Attempt-Date", r.Now.Format(dateFormat))
 		if x.action == Delayed && !r.RetryUntil.IsZero() {
 			field("Will-Retry-Until", r.RetryUntil.Format(dateFormat))
 		}
 	}
+}
+
+// diagnosticType is smtp for the words of another server, and a name of ours for our own (RFC 3464 §2.3.6).
+func diagnosticType(x recipient) string {
+	if x.remote == "" {
+		return "x-postrider"
+	}
+	return "smtp"
 }
 
 // status returns the Status field's code, whose class must fit the action (RFC 3464 §2.3.4).
