@@ -62,7 +62,7 @@ func parseFlags(args []string, stderr io.Writer) (*settings, error) {
 	f.StringVar(&s.data, "data", "data", "`folder` of mailboxes and queue")
 	f.StringVar(&s.hostname, "hostname", "mail.example.org", "`name` of this server")
 	f.Func("domain", "`name` of a domain served here; repeat for more (default example.org)", s.addDomain)
-	f.Func("account", "`address:password` of an account; repeat for more (default two demo accounts)", s.addAccount)
+	f.Func("account", "`address:password` of an account; repeat for more; the first also gets postmaster's mail (default two demo accounts)", s.addAccount)
 	f.Func("alias", "`address=address[,address]` that stands for others; repeat for more", s.addAlias)
 	f.Func("catchall", "`domain=address` that gets what nobody else does; repeat for more", s.addCatchAll)
 	f.StringVar(&s.smtp, "smtp", "127.0.0.1:2525", "`host:port` for mail from other servers; empty for none, as below")
@@ -108,6 +108,11 @@ func (s *settings) complete() error {
 		s.demo = true
 		for _, local := range []string{"ann", "bob"} {
 			s.accounts = append(s.accounts, newAccount{postrider.Address{Local: local, Domain: s.domains[0]}, "secret"})
+		}
+	}
+	for _, l := range s.listeners() {
+		if _, _, err := net.SplitHostPort(l.address); l.address != "" && err != nil {
+			wrong("-%s %s: want host:port", l.name, l.address)
 		}
 	}
 	if err := postrider.CheckDomain(s.hostname); err != nil {
@@ -166,15 +171,25 @@ func (s *settings) serves(domain string) bool {
 	return false
 }
 
+// A listenFlag is where a service listens, nowhere if the address is empty.
+type listenFlag struct{ name, address string }
+
+func (s *settings) listeners() []listenFlag {
+	return []listenFlag{
+		{"smtp", s.smtp}, {"submission", s.submission}, {"submissions", s.submissions}, {"lmtp", s.lmtp},
+		{"imap", s.imap}, {"imaps", s.imaps}, {"pop3", s.pop3}, {"pop3s", s.pop3s},
+	}
+}
+
 // publicListener returns the first address to listen on that is not of the loopback, empty if all are.
 func (s *settings) publicListener() string {
-	for _, at := range []string{s.smtp, s.submission, s.submissions, s.lmtp, s.imap, s.imaps, s.pop3, s.pop3s} {
-		if at == "" {
+	for _, l := range s.listeners() {
+		host, _, err := net.SplitHostPort(l.address)
+		if l.address == "" || err != nil {
 			continue
 		}
-		host, _, _ := net.SplitHostPort(at)
 		if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-			return at
+			return l.address
 		}
 	}
 	return ""

@@ -63,6 +63,7 @@ func TestWrongFlagsAreOneClearLine(t *testing.T) {
 		{"-smtp 0.0.0.0:2525", "-account is needed"},
 		{"-smtp :25 -retry -1s", "-account is needed"},
 		{"-smtp :25 -retry -1s", "-retry"},
+		{"-smtp 99999x", "-smtp 99999x: want host:port"},
 		{"stray", "stray"},
 	} {
 		_, err := parseFlags(strings.Fields(tt.flags), io.Discard)

@@ -43,11 +43,12 @@ func main() {
 		Route:      m.RouteReport,
 		Retry:      queue.Retry{First: time.Second},
 	}
-	go runner.Run(context.Background())
+	go func() { log.Fatal(runner.Run(context.Background())) }()
 	l, err := net.Listen("tcp", "127.0.0.1:2525")
 	if err != nil {
 		log.Fatal(err)
 	}
+	fmt.Println("smtp on", l.Addr())
 	server := &smtp.Server{Hostname: m.Hostname, Handler: m}
 	log.Fatal(server.Serve(context.Background(), l))
 }
