@@ -4,7 +4,8 @@
 // ways out.
 //
 //	m := &mta.MTA{Hostname: "mx.example.org", Router: router, Store: mail, Queue: q, Directory: people}
-//	runner := &queue.Runner{Queue: q, Transports: m.Transports(relay), Route: m.RouteReport}
+//	runner := &queue.Runner{Queue: q, Transports: m.Transports(next), Hostname: m.Hostname, Route: m.RouteReport}
+//	go func() { log.Fatal(runner.Run(ctx)) }()
 //	mx := &smtp.Server{Hostname: m.Hostname, Handler: m, Hooks: []smtp.Hooks{m.Hooks()}}
 //	msa := &smtp.Server{Hostname: m.Hostname, Handler: m, Hooks: []smtp.Hooks{m.Hooks()}, Auth: auth, Submission: true}
 //

@@ -5,7 +5,7 @@
 //		Auth:      &account.Authenticator{Directory: accounts},
 //		TLSConfig: tlsConfig,
 //		Open: func(ctx context.Context, who account.Identity) (pop3.Maildrop, error) {
-//			a, err := mail.Account(ctx, who.Account)
+//			a, err := store.OpenAccount(ctx, mail, who.Account, store.DefaultMailboxes()...)
 //			if err != nil {
 //				return nil, err
 //			}

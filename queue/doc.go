@@ -10,12 +10,12 @@
 //		Hostname:   "mail.example.org",
 //		Route:      func(...) ([]queue.Recipient, error) { ... }, // the way of a bounce
 //	}
-//	go runner.Run(ctx)
+//	go func() { log.Fatal(runner.Run(ctx)) }()
 //	ids, err := q.Put(ctx, queue.Submission{...})
 //
 // Package memqueue is the reference of a Queue, sqlqueue one for production, relay the Transport that speaks SMTP.
-// The functions in check.go are the rules that all queues share, and package queuetest holds a queue to
-// its promises.
+// The methods Check of [Submission], [ClaimQuery], [Outcome] and [Change] are the rules that all queues share, and
+// package queuetest holds a queue to its promises.
 //
 // # Leases
 //

@@ -11,8 +11,7 @@ import (
 
 // A Router says what becomes of each recipient of a mail. It may be called by
 // many goroutines at once. It is asked at RCPT, when m.Content is nil, again when the
-// content is known, and perhaps again by the queue before an attempt, so it must
-// change nothing: it only decides.
+// content is known, so it must change nothing: it only decides.
 //
 // An empty Verdict means that the Router has nothing to say of the recipient. An
 // error, a panic, and too long a time all defer: see [Resolve]. A *postrider.Status
